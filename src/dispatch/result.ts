@@ -1,0 +1,47 @@
+// What became of an activity, in Reten's result vocabulary.
+
+export const RESULT_STATUSES = ['EFFECTIVE', 'NOT_EFFECTIVE', 'PENDING'] as const
+
+/** The integration endpoint's status words; the other family of Reten's documentation (COMPLETED, …) is not accepted there. */
+export type ResultStatus = (typeof RESULT_STATUSES)[number]
+
+export type ContactType = 'INBOUND' | 'OUTBOUND'
+
+/** A result as the provider, the adapter or an operator told it; `occurredAt` is the provider's time, not ours. */
+export interface ResultContent {
+  /** The provider's own id of the event; undefined where it has none, and the content itself is then the identity. */
+  readonly eventId?: string | undefined
+  readonly status: ResultStatus
+  /** A code of the tenant's result types, case-sensitive. */
+  readonly code: string
+  /** ISO 8601 with milliseconds, UTC. */
+  readonly occurredAt: string
+  readonly externalStatus?: string | undefined
+  readonly comment?: string | undefined
+  readonly contactType?: ContactType | undefined
+  readonly operatorExternalId?: string | undefined
+  /** ISO 8601; compulsory for codes whose type says so. */
+  readonly futureScheduledAt?: string | undefined
+}
+
+/**
+ * - `pending`: to be reported. `reported`: it stands at Reten. `failed`: Reten refuses it, with its words.
+ * - `conflict`: Reten holds another result. `unproven`: Reten may hold ours, but nothing shows it.
+ * - `superseded`: a later revision took its place. `unreportable`: Reten has no endpoint for this type yet.
+ */
+export const RESULT_STATES = [
+  'pending',
+  'reported',
+  'unproven',
+  'conflict',
+  'failed',
+  'superseded',
+  'unreportable',
+] as const
+
+export type ResultState = (typeof RESULT_STATES)[number]
+
+/** Whether a result ends its activity: PENDING announces one, the others are one. */
+export function isFinal(status: ResultStatus): boolean {
+  return status !== 'PENDING'
+}

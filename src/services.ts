@@ -1,0 +1,51 @@
+// Long-running parts share one small contract, are started in order and stopped in reverse, each stop within a bound.
+import type { Logger } from 'pino'
+
+/** A part that runs until it is stopped. `stop` finishes what was begun and gives the rest back. */
+export interface Service {
+  readonly name: string
+  start(): Promise<void> | void
+  stop(): Promise<void>
+  /** Undefined while well, else one sentence that says what is wrong. */
+  fault(): string | undefined
+}
+
+/** Starts services in order; when one fails to start, those already started are stopped before the error is passed on. */
+export async function startServices(services: readonly Service[]): Promise<void> {
+  const started: Service[] = []
+  for (const service of services) {
+    try {
+      await service.start()
+    } catch (error) {
+      for (const other of started.toReversed()) await other.stop()
+      throw error
+    }
+    started.push(service)
+  }
+}
+
+/**
+ * Stops services in reverse order. A stop that takes longer than `timeoutMs` is logged and left behind, so that one stuck
+ * part cannot keep the others from finishing.
+ */
+export async function stopServices(services: readonly Service[], timeoutMs: number, logger: Logger): Promise<void> {
+  for (const service of services.toReversed()) {
+    try {
+      await within(service.stop(), timeoutMs)
+    } catch (error) {
+      logger.error({ event: 'service.stop_failed', service: service.name, err: error }, `${service.name} did not stop`)
+    }
+  }
+}
+
+async function within(work: Promise<void>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`not stopped after ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    await Promise.race([work, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}
