@@ -1,0 +1,74 @@
+// The contract between the delivery and a provider. An adapter maps an activity to a request, makes one call, and maps
+// the answer to an Outcome. It keeps no state beyond its credentials, retries nothing, and knows no database.
+import type { Activity } from '../../dispatch/activity.ts'
+import type { Outcome } from '../../dispatch/outcome.ts'
+import type { ResultContent } from '../../dispatch/result.ts'
+import type { HttpClient } from '../../http-client.ts'
+import type { Clock } from '../../time.ts'
+
+/** What the provider can do; the delivery decides by this, never by the provider's name. */
+export interface AdapterCapabilities {
+  /** `key`: a repeat with the same idempotency key is harmless. `lookup`: a task can be found by our id. */
+  readonly idempotency: 'key' | 'lookup' | 'none'
+  /** How results come: in `deliver`'s answer, by the provider's webhook, or never. */
+  readonly completion: 'reply' | 'webhook' | 'none'
+}
+
+/** One delivery to make. */
+export interface DeliverCommand {
+  readonly connection: string
+  readonly dispatchId: string
+  /** The same on every attempt; changes only when an operator or a changed body asks for a second delivery. */
+  readonly idempotencyKey: string
+  readonly activity: Activity
+  /** Parsed body as Reten sent it, for adapters that pass it on. */
+  readonly body: unknown
+}
+
+/** What `lookup` found: an `accepted` or `retry` (surely not there) outcome, or `ambiguous` where it could not tell. */
+export type LookupOutcome = Outcome
+
+/** A result type of the tenant, as far as an adapter needs it. */
+export interface ResultTypeView {
+  readonly code: string
+  readonly requiresFutureScheduledAt: boolean
+}
+
+/** What a provider's webhook said: which dispatch it means, by at least one of three ids, and what became of it. */
+export interface ProviderEvent {
+  readonly dispatchId?: string | undefined
+  readonly activityId?: string | undefined
+  readonly providerTaskId?: string | undefined
+  readonly content: ResultContent
+}
+
+export interface Adapter {
+  readonly provider: string
+  readonly capabilities: AdapterCapabilities
+  /** One try. Resolves with an outcome for everything a provider can do; throws only for faults of ours. */
+  deliver(command: DeliverCommand, signal: AbortSignal): Promise<Outcome>
+  /** Finds a task by our id; present where `idempotency` is `lookup`. */
+  lookup?(command: DeliverCommand, signal: AbortSignal): Promise<LookupOutcome>
+  /**
+   * Reads the provider's own webhook body; absent where it sends the default body.
+   * Throws RCV_BODY_INVALID with one fault per field.
+   */
+  readEvent?(body: unknown): ProviderEvent
+  /** Releases sockets and timers. */
+  close(): Promise<void>
+}
+
+/** What an adapter is built from. Settings come as they were entered; the adapter checks them (RCV_ADAPTER_SETTINGS). */
+export interface AdapterInput {
+  readonly connection: string
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly secrets: Readonly<Record<string, string>>
+  readonly http: HttpClient
+  readonly clock: Clock
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** The tenant's result types at Reten. */
+  readonly resultTypes: (signal: AbortSignal) => Promise<readonly ResultTypeView[]>
+}
+
+export type CreateAdapter = (input: AdapterInput) => Adapter
