@@ -1,0 +1,109 @@
+// Decides where a server's files live. Normally in the directory asked for. Only root can be asked for a directory that
+// the server's own account cannot enter (a checkout below /root); then they live in a directory of the system.
+
+import { createHash, randomUUID } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { embeddedUnavailable } from './embedded-unavailable.ts'
+import { canEnter, chooseAccount } from './server-account.ts'
+import type { Account } from './server-account.ts'
+
+/** Where a server's files are, and whom they belong to; `account` is absent unless we are root. */
+export interface ServerHome {
+  readonly path: string
+  readonly account: Account | undefined
+}
+
+/**
+ * The data must stay for good. /var/tmp comes second because systemd empties it of what nobody read for 30 days, which
+ * includes files a healthy PostgreSQL never reads; it is for systems without a /var/lib that can be written to.
+ */
+const SYSTEM_DIRECTORIES: readonly string[] = ['/var/lib', '/var/tmp']
+const SYSTEM_NAME = 'reten-dispatch-receiver'
+
+/** Kept in a directory whose data live elsewhere; says where. */
+const ELSEWHERE = 'elsewhere.json'
+
+/**
+ * Prepares the home of the server that belongs to `directory`, private to its user.
+ *
+ * The answer is the same at each start. Throws `RCV_EMBEDDED_UNAVAILABLE` when root finds no account or no place.
+ */
+export function prepareHome(directory: string): ServerHome {
+  mkdirSync(dirname(directory), { recursive: true })
+  if (!existsSync(directory)) mkdirSync(directory)
+  const path = realpathSync(directory)
+  const account = chooseAccount(join(path, 'data'))
+  makePrivate(path, account)
+  return account === undefined || canEnter(path, account) ? { path, account } : prepareElsewhere(path)
+}
+
+/**
+ * A directory that every account can enter and only root can change, for what root shares with the server's account.
+ * Throws `RCV_EMBEDDED_UNAVAILABLE` when the system has none.
+ */
+export function systemDirectory(): string {
+  for (const parent of SYSTEM_DIRECTORIES) {
+    const path = join(parent, SYSTEM_NAME)
+    if (makeSystemDirectory(path)) return path
+  }
+  throw embeddedUnavailable(`root can write neither to ${SYSTEM_DIRECTORIES.join(' nor to ')}`)
+}
+
+function prepareElsewhere(directory: string): ServerHome {
+  const note = join(directory, ELSEWHERE)
+  const noted = existsSync(note) ? readNote(note) : undefined
+  // A copied checkout brings its original's note along and must not share its data; a moved one must find them again.
+  const isOurs = noted !== undefined && (noted.directory === directory || !existsSync(noted.directory))
+  const path = isOurs ? noted.home : join(systemDirectory(), nameFor(directory))
+  mkdirSync(path, { recursive: true })
+  if (!isOurs || noted.directory !== directory) writeFileSync(note, JSON.stringify({ directory, home: path }))
+  const account = chooseAccount(join(path, 'data'))
+  makePrivate(path, account)
+  return { path, account }
+}
+
+/**
+ * For root, the home stays root's and the server's account may only pass through to the data, which it owns: that
+ * account may be shared with other programs, and must not be able to plant links where root writes.
+ */
+function makePrivate(path: string, account: Account | undefined): void {
+  if (account === undefined) chmodSync(path, 0o700)
+  else if (statSync(path).uid === 0) chmodSync(path, 0o711)
+}
+
+/** Random as well as derived, so that a directory made anew at the same place starts with fresh data. */
+function nameFor(directory: string): string {
+  return createHash('sha256').update(`${directory}\n${randomUUID()}`).digest('hex').slice(0, 16)
+}
+
+function readNote(path: string): { directory: string; home: string } | undefined {
+  const note: unknown = JSON.parse(readFileSync(path, 'utf8'))
+  if (typeof note !== 'object' || note === null || !('directory' in note) || !('home' in note)) return undefined
+  if (typeof note.directory !== 'string' || typeof note.home !== 'string') return undefined
+  return { directory: note.directory, home: note.home }
+}
+
+/** Anybody can make directories in /var/tmp: one that is not root's alone is not trusted with programs we run. */
+function makeSystemDirectory(path: string): boolean {
+  try {
+    if (!existsSync(path)) {
+      mkdirSync(path)
+      chmodSync(path, 0o755)
+    }
+    const stat = lstatSync(path)
+    return stat.isDirectory() && stat.uid === 0 && (stat.mode & 0o022) === 0
+  } catch {
+    // Not there or not writable: the caller tries the next, and says so when none is left.
+    return false
+  }
+}
