@@ -3,6 +3,13 @@
 -- Lock: none that matters, every object is new.
 -- Undo: drop the tables and the sequence named here; there is nothing before this migration to go back to.
 
+create table migration_marks (
+  name text primary key,
+  is_breaking boolean not null
+);
+
+comment on table migration_marks is 'Which applied migrations an earlier release must not run beside.';
+
 create table connections (
   name text primary key,
   provider text not null,
@@ -65,6 +72,7 @@ create table dispatches (
   changed_bodies integer not null default 0,
   body_day date not null,
   body_no integer not null default 0,
+  body_sha256 bytea not null,
   provider_task_id text,
   received_at timestamptz not null default now(),
   delivered_at timestamptz,
@@ -114,6 +122,7 @@ create table jobs (
   claim_no integer not null default 0,
   attempts integer not null default 0,
   crashes integer not null default 0,
+  is_fate_unknown boolean not null default false,
   parked_reason text,
   constraint job_kind_is_known check (kind in ('deliver', 'report')),
   constraint report_job_names_its_result check ((kind = 'report') = (result_id is not null)),
@@ -130,6 +139,7 @@ create table jobs (
 comment on column jobs.claim_no is 'Only grows; settling names it, so a stale worker settles nothing.';
 comment on column jobs.attempts is 'Tries the destination is to blame for; our own faults are not counted.';
 comment on column jobs.crashes is 'Claims that expired unsettled.';
+comment on column jobs.is_fate_unknown is 'The last try may have done the work: look it up, or repeat only where that is harmless.';
 
 create unique index one_deliver_job_per_dispatch on jobs (dispatch_id) where kind = 'deliver';
 create unique index one_report_job_per_result on jobs (result_id) where kind = 'report';

@@ -1,0 +1,59 @@
+// One tenant at one provider, as the running service sees it.
+import { AppError } from './errors.ts'
+import { compileSchema } from './schemas.ts'
+import type { ConnectionSettings } from './schema-types.ts'
+
+/** Settings with nothing left to decide; see schemas/connection-settings.json for their meaning. */
+export interface EffectiveSettings {
+  readonly channels: readonly string[] | undefined
+  readonly maxInFlight: number
+  readonly retryDelaysSeconds: readonly number[] | undefined
+  readonly onUnreadable: 'accept' | 'refuse'
+  readonly onChangedBody: 'keep' | 'redeliver'
+  readonly fieldPaths: ConnectionSettings['field_paths']
+}
+
+export type ConnectionState = 'active' | 'paused' | 'archived'
+
+export interface Connection {
+  readonly name: string
+  readonly provider: string
+  readonly origin: 'environment' | 'managed'
+  readonly state: ConnectionState
+  readonly stateReason: string | undefined
+  readonly retenBaseUrl: string | undefined
+  readonly retenApiKey: string | undefined
+  readonly settings: EffectiveSettings
+  readonly providerSettings: Readonly<Record<string, unknown>>
+  readonly providerSecrets: Readonly<Record<string, string>>
+  /** Changes whenever anything above but the state does: clients built from a connection are kept per version. */
+  readonly version: string
+}
+
+// Slow for providers nobody knows yet; raised per connection once the provider says what it takes.
+const DEFAULT_MAX_IN_FLIGHT = 4
+
+let check: ReturnType<typeof compileSchema<ConnectionSettings>> | undefined
+
+/** Checks stored or entered settings. Throws RCV_REQUEST_INVALID with one entry for the first fault. */
+export function checkSettings(value: unknown): ConnectionSettings {
+  check ??= compileSchema<ConnectionSettings>('connection-settings')
+  const checked = check(value)
+  if (checked.ok) return checked.value
+  const [fault] = checked.faults
+  throw new AppError('RCV_REQUEST_INVALID', `settings${fault?.path ?? ''} ${fault?.message ?? 'are wrong'}`, {
+    details: checked.faults,
+  })
+}
+
+/** Settings with defaults filled in. */
+export function effectiveSettings(settings: ConnectionSettings): EffectiveSettings {
+  return Object.freeze({
+    channels: settings.channels,
+    maxInFlight: settings.max_in_flight ?? DEFAULT_MAX_IN_FLIGHT,
+    retryDelaysSeconds: settings.retry_delays,
+    onUnreadable: settings.on_unreadable ?? 'accept',
+    onChangedBody: settings.on_changed_body ?? 'keep',
+    fieldPaths: settings.field_paths,
+  })
+}

@@ -1,0 +1,137 @@
+// Where each field of an activity may stand in a body: the accepted spellings in order, the first that is not null is read.
+import type { ConnectionSettings } from '../schema-types.ts'
+
+export type FieldPaths = NonNullable<ConnectionSettings['field_paths']>
+export type ActivityField = keyof FieldPaths
+
+type JsonObject = Readonly<Record<string, unknown>>
+type Path = readonly string[]
+
+/** The first spelling of each field is also the one faults are reported under, and the one field_paths are put at. */
+export const ACTIVITY_FIELDS: Readonly<Record<ActivityField, readonly Path[]>> = Object.freeze({
+  // "id" comes last: a body that names activityId as well may mean something else by id.
+  activity_id: [['activityId'], ['activity_id'], ['id']],
+  type: [['type']],
+  channel: [['channel']],
+  commerce_external_id: [
+    ['commerceExternalId'],
+    ['commerce_external_id'],
+    ['commerce', 'externalId'],
+    ['commerce', 'external_id'],
+    ['commerceAssignment', 'commerce', 'externalId'],
+    ['commerce_assignment', 'commerce', 'external_id'],
+  ],
+  commerce_name: [
+    ['commerceName'],
+    ['commerce_name'],
+    ['commerce', 'name'],
+    ['commerceAssignment', 'commerce', 'name'],
+    ['commerce_assignment', 'commerce', 'name'],
+  ],
+  operator_external_id: [
+    ['operatorExternalId'],
+    ['operator_external_id'],
+    ['operator', 'externalId'],
+    ['operator', 'external_id'],
+    ['taskDetails', 'assignedOperator', 'externalId'],
+    ['task_details', 'assigned_operator', 'external_id'],
+  ],
+  operator_name: [
+    ['operatorName'],
+    ['operator_name'],
+    ['operator', 'name'],
+    ['taskDetails', 'assignedOperator', 'name'],
+    ['task_details', 'assigned_operator', 'name'],
+  ],
+  route_external_id: [
+    ['routeExternalId'],
+    ['route_external_id'],
+    ['route', 'externalId'],
+    ['route', 'external_id'],
+    ['taskDetails', 'assignedRoute', 'externalId'],
+    ['task_details', 'assigned_route', 'external_id'],
+  ],
+  scheduled_at: [['scheduledAt'], ['scheduled_at']],
+  suggested_execution_time: [['suggestedExecutionTime'], ['suggested_execution_time']],
+  reason: [['reason']],
+  user_status: [['userStatus'], ['user_status']],
+  score: [['score']],
+  assignment_reason: [['assignmentReason'], ['assignment_reason']],
+  attributes: [['attributes']],
+})
+
+export interface Picked {
+  /** Undefined where no spelling holds anything but null. */
+  readonly value: unknown
+  /** JSON Pointer of where it was found, or of where it was missed. */
+  readonly path: string
+}
+
+/** The first spelling of a field that holds something. */
+export function pick(source: JsonObject, field: ActivityField): Picked {
+  const spellings = ACTIVITY_FIELDS[field]
+  for (const path of spellings) {
+    const value = path.length === 1 ? ownValue(source, path[0] ?? '') : walk(source, path)
+    if (value !== undefined && value !== null) return { value, path: toPointer(path) }
+  }
+  return { value: undefined, path: toPointer(spellings[0] ?? []) }
+}
+
+/**
+ * The body as if the fields named by `fieldPaths` stood at their usual place: their value is what the pointer finds, and all
+ * built-in spellings of them are gone. A plain value a pointer starts at is gone too, since it may stand under a name that
+ * usually holds something of another shape.
+ */
+export function overlayFieldPaths(body: JsonObject, fieldPaths: FieldPaths): JsonObject {
+  let overlay: JsonObject = body
+  const entries = Object.entries(fieldPaths) as [ActivityField, string][] // keys are checked by the settings' schema
+  for (const [field, pointer] of entries) {
+    for (const path of ACTIVITY_FIELDS[field]) overlay = without(overlay, path)
+    overlay = without(overlay, [fromPointer(pointer)[0] ?? '', PLAIN])
+  }
+  const placed: Record<string, unknown> = {}
+  for (const [field, pointer] of entries) {
+    const usual = ACTIVITY_FIELDS[field][0]?.[0]
+    const value = walk(body, fromPointer(pointer))
+    if (usual !== undefined && value !== undefined) placed[usual] = value
+  }
+  return { ...overlay, ...placed }
+}
+
+/** Names nothing inside an object: removing it removes the holder only where the holder is no object. */
+const PLAIN = ''
+
+/** A copy without what stands at `path`; where the way there is no object, without that. */
+function without(source: JsonObject, path: Path): JsonObject {
+  const [key, ...rest] = path
+  const held = key === undefined ? undefined : ownValue(source, key)
+  if (key === undefined || held === undefined) return source
+  const copy: Record<string, unknown> = { ...source }
+  if (rest.length === 0 || typeof held !== 'object' || held === null || Array.isArray(held)) delete copy[key]
+  else copy[key] = without({ ...held }, rest)
+  return copy
+}
+
+function walk(source: unknown, path: Path): unknown {
+  let value = source
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined
+    value = ownValue(value, key)
+  }
+  return value
+}
+
+function ownValue(holder: object, key: string): unknown {
+  return Object.hasOwn(holder, key) ? (holder as Record<string, unknown>)[key] : undefined // own, so it is the body's
+}
+
+function toPointer(path: Path): string {
+  return path.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+function fromPointer(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+}

@@ -1,0 +1,70 @@
+// A dispatch that came again. The same body is counted; another body is counted, kept, and becomes the one to deliver only
+// where the connection says so.
+import { hash } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Db, Tx } from './database.ts'
+import type { NewDispatch } from './insert-dispatches.ts'
+import { TRANSITIONS } from '../dispatch/states.ts'
+import { nextState } from './next-state.ts'
+
+export interface Repeat {
+  readonly row: NewDispatch
+  readonly onChangedBody: 'keep' | 'redeliver'
+}
+
+/** `same`: the stored body again. `changed`: another body, kept now. `known`: another body that was kept before. */
+export type RepeatKind = 'same' | 'changed' | 'known'
+
+/** Records one repeat of a stored dispatch; committed when it resolves. */
+export async function recordRepeat(db: Db, repeat: Repeat): Promise<RepeatKind> {
+  const sha256 = Buffer.from(hash('sha256', repeat.row.body, 'hex'), 'hex')
+  return db.transaction().execute(async (tx) => {
+    const counted = await countRepeat(tx, repeat.row.id, sha256)
+    if (counted.isSame) return 'same'
+    if (!(await keepBody(tx, repeat.row, sha256, counted.changedBodies))) return 'known'
+    if (repeat.onChangedBody === 'redeliver') await makeCurrent(tx, repeat.row, sha256, counted.changedBodies)
+    return 'changed'
+  })
+}
+
+async function countRepeat(tx: Tx, id: string, sha256: Buffer): Promise<{ isSame: boolean; changedBodies: number }> {
+  const row = await tx
+    .updateTable('dispatches')
+    .set((eb) => ({
+      repeats: eb('repeats', '+', 1),
+      changed_bodies: sql<number>`changed_bodies + (body_sha256 <> ${sha256})::int`,
+    }))
+    .where('id', '=', id)
+    .returning(['changed_bodies', sql<boolean>`body_sha256 = ${sha256}`.as('is_same')])
+    .executeTakeFirstOrThrow()
+  return { isSame: row.is_same, changedBodies: row.changed_bodies }
+}
+
+/** False where this body was kept before. The count of changed bodies only grows under the row's lock: it numbers them. */
+async function keepBody(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: number): Promise<boolean> {
+  const { rows } = await sql`
+    insert into dispatch_bodies (day, dispatch_id, body_no, sha256, headers, body)
+    select (now() at time zone 'utc')::date, ${row.id}, ${bodyNo}, ${sha256}, ${JSON.stringify(row.headers)}::json, ${row.body}
+    where not exists (select from dispatch_bodies where dispatch_id = ${row.id} and sha256 = ${sha256})
+    returning body_no`.execute(tx)
+  return rows.length > 0
+}
+
+/** The changed body becomes the one to deliver, under the next revision; a delivery under way is repeated after it ends. */
+async function makeCurrent(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: number): Promise<void> {
+  await sql`
+    with d as (
+      update dispatches set
+        revision = revision + 1, body_no = ${bodyNo}, body_day = (now() at time zone 'utc')::date, body_sha256 = ${sha256},
+        commerce_id = ${row.commerceId}, operator_id = ${row.operatorId ?? null}, channel = ${row.channel ?? null},
+        scheduled_at = ${row.scheduledAt ?? null}, state = ${nextState(TRANSITIONS.replay)}, reason_code = null,
+        finished_at = null
+      where id = ${row.id}
+      returning id, connection, commerce_id, seq, revision
+    )
+    insert into jobs (kind, connection, dispatch_id, commerce_id, seq, revision)
+    select 'deliver', connection, id, commerce_id, seq, revision from d
+    on conflict (dispatch_id) where kind = 'deliver' do update set
+      revision = excluded.revision, commerce_id = excluded.commerce_id, parked_reason = null,
+      due_at = now(), attempts = 0, crashes = 0`.execute(tx)
+}
