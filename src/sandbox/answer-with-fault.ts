@@ -7,8 +7,6 @@ import type { Fault } from './faults.ts'
 export interface FaultManners {
   /** The body of an error answer. */
   readonly errorBody: (statusCode: number, message: string) => unknown
-  /** The time that a Retry-After date is reckoned from. */
-  readonly nowMs: () => number
   /** How long `slow` holds an answer back at most, in real milliseconds. */
   readonly slowMs: number
 }
@@ -33,8 +31,8 @@ export const answerWithFault = async (
     case 'throttled_seconds':
       return throttle(reply.header('retry-after', '1'), manners)
     case 'throttled_date':
-      // HTTP dates have whole seconds: two, so that rounding down still leaves one.
-      return throttle(reply.header('retry-after', new Date(manners.nowMs() + 2000).toUTCString()), manners)
+      // Real time, as all on the wire. HTTP dates have whole seconds: two, so that rounding down still leaves one.
+      return throttle(reply.header('retry-after', new Date(Date.now() + 2000).toUTCString()), manners)
     case 'slow':
       await waitReal(Math.ceil(manners.slowMs * (0.5 + fault.roll / 2)))
       return sendAnswer(reply, await work())

@@ -1,4 +1,5 @@
 import fastify, {
+  LogController,
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
@@ -32,7 +33,7 @@ export const createSandboxServer = (options: SandboxServerOptions): FastifyInsta
   const prefix = options.optionalPrefix
   const serverOptions: FastifyServerOptions = {
     ...(options.logger === undefined ? {} : { loggerInstance: options.logger }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     ajv: {
@@ -41,6 +42,7 @@ export const createSandboxServer = (options: SandboxServerOptions): FastifyInsta
         removeAdditional: false,
         useDefaults: false,
         allErrors: true,
+        allowUnionTypes: true,
         formats: { 'iso-8601': (text: string) => ISO_8601.test(text) && !Number.isNaN(Date.parse(text)) },
       },
     },
