@@ -1,0 +1,101 @@
+// The app the world sees: Reten's dispatches, the providers' webhooks, health. Nothing of the operators' side is here.
+import { hash } from 'node:crypto'
+import fastify from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import type { Config } from './config.ts'
+import { registerErrorHandler } from './error-handler.ts'
+import { AppError } from './errors.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './ops/metrics.ts'
+import { readSchema } from './schemas.ts'
+import { MINUTE_MS } from './time.ts'
+
+// Above Reten's own time-out, whatever it is, and short enough that a slow sender does not hold a socket for long.
+const REQUEST_TIMEOUT_MS = 30_000
+const CONNECTION_TIMEOUT_MS = 60_000
+// Longer than a load balancer's idle time (60 s is common), so that it never reuses a connection we are closing.
+const KEEP_ALIVE_TIMEOUT_MS = 75_000
+// Far above a person's mistakes, far below what guessing a key would need.
+const MAX_FAILED_KEYS_PER_MINUTE = 60
+
+export interface PublicAppDeps {
+  readonly config: Pick<Config, 'trustProxy' | 'maxBodyBytes' | 'rateLimitPerMinute'>
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** What routes of the public app need from it. */
+export interface PublicApp {
+  readonly app: FastifyInstance
+  /** Counts a failed authentication of the request's address and answers what to throw. */
+  readonly refuseFailedKey: (request: FastifyRequest) => Promise<AppError>
+}
+
+/** Builds the app without routes: bodies as raw bytes, one error handler, security headers, limits. */
+export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
+  const { trustProxy } = deps.config
+  const loggerInstance: FastifyBaseLogger = deps.logger
+  const app = fastify({
+    loggerInstance,
+    disableRequestLogging: true, // one wide line per step is ours to write
+    // A number trusts that many proxies, counted from us; Fastify's types know it only as a function.
+    trustProxy: typeof trustProxy === 'number' ? (_address, hop) => hop < trustProxy : trustProxy,
+    bodyLimit: deps.config.maxBodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    return503OnClosing: true,
+    requestIdHeader: false, // ids of our own: a sender's would let it write into our log
+    genReqId: () => crypto.randomUUID(),
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
+  })
+  registerErrorHandler(app)
+  await app.register(helmet, { global: true })
+  await app.register(rateLimit, { global: false })
+  app.addSchema(readSchema('error'))
+  app.decorateRequest('keyMatch', undefined)
+  keepBytes(app)
+  app.addHook('onError', async (request, _reply, error) => recordRefusal(deps, request, error))
+  const failures = app.createRateLimit({
+    max: MAX_FAILED_KEYS_PER_MINUTE,
+    timeWindow: MINUTE_MS,
+    keyGenerator: (request) => request.ip,
+  })
+  const refuseFailedKey = async (request: FastifyRequest): Promise<AppError> => {
+    const counted = await failures(request)
+    if (counted.isAllowed || !counted.isExceeded)
+      return new AppError('RCV_UNAUTHORIZED', 'the key is missing or not valid')
+    return new AppError('RCV_RATE_LIMITED', 'too many failed authentications', {
+      retryAfterSeconds: counted.ttlInSeconds,
+    })
+  }
+  return { app, refuseFailedKey }
+}
+
+/** Every body arrives as the bytes it came in; each route says itself what it takes. */
+function keepBytes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+}
+
+function recordRefusal(deps: PublicAppDeps, request: FastifyRequest, error: Error): void {
+  const cause = error instanceof AppError ? error.code : 'code' in error ? String(error.code) : 'RCV_INTERNAL'
+  const route = request.routeOptions.url ?? 'none'
+  deps.metrics.requests.inc({ route, outcome: 'refused', cause })
+  const key = request.headers['x-api-key']
+  request.log.warn(
+    {
+      event: 'request.refused',
+      requestId: request.id,
+      route,
+      cause,
+      address: request.ip,
+      connection: request.keyMatch?.connection.name,
+      // Enough to tell one wrong key from another, nothing to guess a key from.
+      keyHash: typeof key === 'string' ? hash('sha256', key, 'hex').slice(0, 8) : undefined,
+    },
+    error.message,
+  )
+}
