@@ -37,8 +37,8 @@ export const webhookFaults = [
 export type FaultKind =
   (typeof requestFaults)[number] | (typeof dispatchFaults)[number] | (typeof webhookFaults)[number]
 
-/** Where faults strike: Reten's dispatches and results endpoint, YOM's tasks endpoint and webhooks. */
-export const faultPlaces = ['dispatch', 'results', 'tasks', 'webhook'] as const
+/** Where faults strike: Reten's dispatches and results endpoint, YOM's tasks, token grant and webhooks. */
+export const faultPlaces = ['dispatch', 'results', 'tasks', 'token', 'webhook'] as const
 
 /** One of the places. */
 export type FaultPlace = (typeof faultPlaces)[number]
@@ -113,12 +113,14 @@ const profileOdds: Readonly<Record<FaultProfile, FaultOdds>> = {
     dispatch: { never_sent: 0.02, hung_up: 0.02, reply_lost: 0.03, duplicate: 0.03, twice_at_once: 0.02 },
     results: SOME_REQUESTS,
     tasks: SOME_REQUESTS,
+    token: SOME_REQUESTS,
     webhook: { doubled: 0.05, late: 0.03, early: 0.02 },
   },
   storm: {
     dispatch: { never_sent: 0.05, hung_up: 0.1, reply_lost: 0.15, duplicate: 0.15, twice_at_once: 0.1 },
     results: STORM_REQUESTS,
     tasks: STORM_REQUESTS,
+    token: STORM_REQUESTS,
     webhook: { doubled: 0.2, late: 0.1, reordered: 0.1, early: 0.1 },
   },
 }
