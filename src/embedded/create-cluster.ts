@@ -1,7 +1,18 @@
 // Makes a server's data directory: initdb, then the service's database. It appears whole or not at all.
 
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { embeddedUnavailable } from './embedded-unavailable.ts'
 import { programPath } from './find-binaries.ts'
@@ -19,6 +30,11 @@ export function passwordFileOf(home: ServerHome): string {
   return join(home.path, 'password')
 }
 
+/** A file that is there when the data were made as throwaway. */
+export function throwawayMarkOf(home: ServerHome): string {
+  return join(home.path, 'throwaway')
+}
+
 /** How to make the data directory; `native` as prepared by `prepareBinaries`. */
 export interface ClusterOptions {
   readonly native: string
@@ -26,14 +42,15 @@ export interface ClusterOptions {
 }
 
 /**
- * Makes the data directory of `home` unless it exists. The caller holds the home's lock.
+ * Makes the data directory of `home` unless it exists; an existing one is given to the home's account where it is not,
+ * as after root copied a checkout. The caller holds the home's lock.
  *
  * UTF-8 with PostgreSQL's own locale C.UTF-8, so that the order of text is the same on every system; passwords by SCRAM.
  * Throws `RCV_EMBEDDED_UNAVAILABLE` with the program's last words when it cannot be made.
  */
 export async function createCluster(home: ServerHome, options: ClusterOptions): Promise<void> {
   const data = dataDirectoryOf(home)
-  if (existsSync(data)) return
+  if (existsSync(data)) return ownAll(data, home)
   const unfinished = `${data}.unfinished`
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(unfinished, { mode: 0o700 })
@@ -45,6 +62,8 @@ export async function createCluster(home: ServerHome, options: ClusterOptions): 
   const args = initdbArguments(unfinished, passwordCopy, options)
   await run(programPath(options.native, 'initdb'), args, home).finally(() => rmSync(passwordCopy))
   await createDatabase(unfinished, home, options)
+  if (options.isThrowaway) writeFileSync(throwawayMarkOf(home), '')
+  else rmSync(throwawayMarkOf(home), { force: true })
   renameSync(unfinished, data)
 }
 
@@ -85,6 +104,15 @@ function ensurePassword(home: ServerHome): string {
   const password = randomBytes(24).toString('base64url')
   writeFileSync(path, password, { mode: 0o600, flush: true })
   return password
+}
+
+function ownAll(data: string, { account }: ServerHome): void {
+  if (account === undefined || statSync(data).uid === account.uid) return
+  for (const name of readdirSync(data, { recursive: true, encoding: 'utf8' })) {
+    lchownSync(join(data, name), account.uid, account.gid)
+  }
+  // Last: an interrupted change of hands starts over.
+  chownSync(data, account.uid, account.gid)
 }
 
 function own(path: string, { account }: ServerHome): void {

@@ -8,8 +8,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
 import { pause } from '../time.ts'
-import { createCluster, dataDirectoryOf } from './create-cluster.ts'
-import { lockFileOf, readyPort } from './find-running.ts'
+import { createCluster, dataDirectoryOf, throwawayMarkOf } from './create-cluster.ts'
+import { lockFileOf, ownerFileOf, readyPort } from './find-running.ts'
 import { findFreePort, isPortFree } from './free-port.ts'
 import type { KeeperMessage, KeeperOrder } from './keeper-messages.ts'
 import { isPostmasterOf, readPostmaster } from './postmaster-file.ts'
@@ -65,7 +65,8 @@ async function lockOrShare(home: ServerHome, ownerGone: AbortSignal): Promise<Pr
 }
 
 async function keepWithLock({ order, ownerGone, send }: KeeperContext): Promise<void> {
-  const native = prepareBinaries(order.binaries, order.home)
+  const native = prepareBinaries(order)
+  refuseOtherKind(order)
   await clearLeftovers(native, order)
   await createCluster(order.home, { native, isThrowaway: order.isThrowaway })
   const data = dataDirectoryOf(order.home)
@@ -73,8 +74,10 @@ async function keepWithLock({ order, ownerGone, send }: KeeperContext): Promise<
   const crashes: number[] = []
   while (!ownerGone.aborted) {
     const server = await startOnAnyPort(native, order)
+    writeFileSync(ownerFileOf(order.home), String(order.ownerPid))
     send({ kind: 'started', port: server.port })
     const end = ownerGone.aborted ? 'gone' : await Promise.race([gone, server.exited])
+    rmSync(ownerFileOf(order.home), { force: true })
     if (end === 'gone') return stopServer(native, data, server.pid)
     crashes.push(performance.now())
     if (crashes.filter((at) => at > performance.now() - MINUTE_MS).length > MAX_CRASHES_A_MINUTE) {
@@ -85,6 +88,13 @@ async function keepWithLock({ order, ownerGone, send }: KeeperContext): Promise<
     }
     send({ kind: 'crashed', exitCode: end })
   }
+}
+
+/** What is thrown away after a crash must never be what somebody relies on. */
+function refuseOtherKind({ home, isThrowaway }: KeeperOrder): void {
+  if (!existsSync(dataDirectoryOf(home)) || existsSync(throwawayMarkOf(home)) === isThrowaway) return
+  const kinds = isThrowaway ? 'durable data, not to be used as throwaway' : 'throwaway data, not to be relied on'
+  throw new AppError('RCV_EMBEDDED_START', `${home.path} holds ${kinds}`)
 }
 
 /** A server whose keeper was killed is stopped; a lock file whose number went to another process is removed. */

@@ -1,13 +1,11 @@
 // What a service and the keeper of its server say to each other over the channel between them.
 
-import type { Binaries } from './find-binaries.ts'
-import type { ServerHome } from './server-home.ts'
+import type { BinariesOptions } from './prepare-binaries.ts'
 
 /** The service's only message: what to keep. Its end, in whatever way, is the channel's end. */
-export interface KeeperOrder {
-  readonly binaries: Binaries
-  readonly home: ServerHome
+export interface KeeperOrder extends BinariesOptions {
   readonly isThrowaway: boolean
+  readonly ownerPid: number
 }
 
 /**

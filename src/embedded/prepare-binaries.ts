@@ -19,15 +19,22 @@ import { canEnter, hasAccess } from './server-account.ts'
 import type { ServerHome } from './server-home.ts'
 import { systemDirectory } from './server-home.ts'
 
+/** For whom to prepare which programs; `systemDirectories` as for `systemDirectory`. */
+export interface BinariesOptions {
+  readonly binaries: Binaries
+  readonly home: ServerHome
+  readonly systemDirectories: readonly string[]
+}
+
 /**
  * An installation that the server's account can run, links in place: `binaries` themselves, or a copy of them when that
  * account cannot read them or their links are missing and cannot be made. Returns the directory with `bin` in it.
  *
  * The links are made here and not only by the package's install script, which `npm ci --ignore-scripts` skips.
  */
-export function prepareBinaries(binaries: Binaries, home: ServerHome): string {
+export function prepareBinaries({ binaries, home, systemDirectories }: BinariesOptions): string {
   if (isReadable(binaries.native, home) && tryLinking(binaries.native)) return binaries.native
-  const parent = home.account === undefined ? home.path : systemDirectory()
+  const parent = home.account === undefined ? home.path : systemDirectory(systemDirectories)
   const copy = join(parent, `postgresql-${binaries.version}`)
   if (!existsSync(copy)) copyAll(binaries.native, copy)
   return join(copy, 'native')

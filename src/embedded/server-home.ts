@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { AppError } from '../errors.ts'
 import { embeddedUnavailable } from './embedded-unavailable.ts'
 import { canEnter, chooseAccount } from './server-account.ts'
 import type { Account } from './server-account.ts'
@@ -27,7 +28,7 @@ export interface ServerHome {
  * The data must stay for good. /var/tmp comes second because systemd empties it of what nobody read for 30 days, which
  * includes files a healthy PostgreSQL never reads; it is for systems without a /var/lib that can be written to.
  */
-const SYSTEM_DIRECTORIES: readonly string[] = ['/var/lib', '/var/tmp']
+export const SYSTEM_DIRECTORIES: readonly string[] = ['/var/lib', '/var/tmp']
 const SYSTEM_NAME = 'reten-dispatch-receiver'
 
 /** Kept in a directory whose data live elsewhere; says where. */
@@ -36,35 +37,38 @@ const ELSEWHERE = 'elsewhere.json'
 /**
  * Prepares the home of the server that belongs to `directory`, private to its user.
  *
- * The answer is the same at each start. Throws `RCV_EMBEDDED_UNAVAILABLE` when root finds no account or no place.
+ * The answer is the same at each start. Throws `RCV_EMBEDDED_UNAVAILABLE` when root finds no account or no place,
+ * `RCV_EMBEDDED_START` when the directory is another user's.
  */
-export function prepareHome(directory: string): ServerHome {
+export function prepareHome(directory: string, systemDirectories = SYSTEM_DIRECTORIES): ServerHome {
   mkdirSync(dirname(directory), { recursive: true })
   if (!existsSync(directory)) mkdirSync(directory)
   const path = realpathSync(directory)
   const account = chooseAccount(join(path, 'data'))
   makePrivate(path, account)
-  return account === undefined || canEnter(path, account) ? { path, account } : prepareElsewhere(path)
+  return account === undefined || canEnter(path, account)
+    ? { path, account }
+    : prepareElsewhere(path, systemDirectories)
 }
 
 /**
  * A directory that every account can enter and only root can change, for what root shares with the server's account.
  * Throws `RCV_EMBEDDED_UNAVAILABLE` when the system has none.
  */
-export function systemDirectory(): string {
-  for (const parent of SYSTEM_DIRECTORIES) {
+export function systemDirectory(parents = SYSTEM_DIRECTORIES): string {
+  for (const parent of parents) {
     const path = join(parent, SYSTEM_NAME)
     if (makeSystemDirectory(path)) return path
   }
-  throw embeddedUnavailable(`root can write neither to ${SYSTEM_DIRECTORIES.join(' nor to ')}`)
+  throw embeddedUnavailable(`root can keep data neither in ${parents.join(' nor in ')}`)
 }
 
-function prepareElsewhere(directory: string): ServerHome {
+function prepareElsewhere(directory: string, systemDirectories: readonly string[]): ServerHome {
   const note = join(directory, ELSEWHERE)
   const noted = existsSync(note) ? readNote(note) : undefined
   // A copied checkout brings its original's note along and must not share its data; a moved one must find them again.
   const isOurs = noted !== undefined && (noted.directory === directory || !existsSync(noted.directory))
-  const path = isOurs ? noted.home : join(systemDirectory(), nameFor(directory))
+  const path = isOurs ? noted.home : join(systemDirectory(systemDirectories), nameFor(directory))
   mkdirSync(path, { recursive: true })
   if (!isOurs || noted.directory !== directory) writeFileSync(note, JSON.stringify({ directory, home: path }))
   const account = chooseAccount(join(path, 'data'))
@@ -77,8 +81,17 @@ function prepareElsewhere(directory: string): ServerHome {
  * account may be shared with other programs, and must not be able to plant links where root writes.
  */
 function makePrivate(path: string, account: Account | undefined): void {
-  if (account === undefined) chmodSync(path, 0o700)
-  else if (statSync(path).uid === 0) chmodSync(path, 0o711)
+  const { uid } = statSync(path)
+  if (account !== undefined) {
+    if (uid === 0) chmodSync(path, 0o711)
+    return
+  }
+  const ourselves = process.getuid?.()
+  if (ourselves !== undefined && uid !== ourselves) {
+    const message = `${path} belongs to the user with id ${uid}: start as that user, or remove it`
+    throw new AppError('RCV_EMBEDDED_START', message)
+  }
+  chmodSync(path, 0o700)
 }
 
 /** Random as well as derived, so that a directory made anew at the same place starts with fresh data. */

@@ -8,7 +8,7 @@ import { passwordFileOf } from './create-cluster.ts'
 import { findBinaries } from './find-binaries.ts'
 import { findRunning } from './find-running.ts'
 import type { KeeperMessage, KeeperOrder } from './keeper-messages.ts'
-import { prepareHome } from './server-home.ts'
+import { prepareHome, SYSTEM_DIRECTORIES } from './server-home.ts'
 import type { ServerHome } from './server-home.ts'
 import { DATABASE_NAME, USER_NAME } from './server-settings.ts'
 import { startKeeper } from './start-keeper.ts'
@@ -36,6 +36,8 @@ export interface EmbeddedPostgresOptions {
   readonly signal?: AbortSignal
   /** The npm package with the programs, by directory; default: the installed one for this platform. */
   readonly packageDirectory?: string
+  /** Where root's data go when the server's account cannot enter `directory`; default /var/lib, else /var/tmp. */
+  readonly systemDirectories?: readonly string[]
 }
 
 /** A server that accepts connections at `url`. */
@@ -63,17 +65,18 @@ const silent: EmbeddedLogger = { info: () => undefined, warn: () => undefined, e
  * log when it did not come up, and the signal's reason when that aborts.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { logger = silent, isThrowaway = false, signal } = options
+  const { logger = silent, signal } = options
   signal?.throwIfAborted()
-  const binaries = findBinaries(options.packageDirectory)
-  const home = prepareHome(resolve(options.directory))
+  const order = createOrder(options)
+  const { home } = order
   const running = findRunning(home)
   if (running !== undefined) return share(home, running)
-  const owner = createOwner({ binaries, home, isThrowaway }, logger)
+  const owner = createOwner(order, logger)
   const abort = (): void => void owner.stop()
   signal?.addEventListener('abort', abort)
   try {
     const { port, isOwner } = await owner.ready
+    signal?.throwIfAborted()
     return isOwner ? { url: urlOf(home, port), port, isOwner, stop: () => owner.stop() } : share(home, port)
   } catch (error) {
     await owner.stop()
@@ -81,6 +84,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     throw error
   } finally {
     signal?.removeEventListener('abort', abort)
+  }
+}
+
+function createOrder(options: EmbeddedPostgresOptions): KeeperOrder {
+  const { isThrowaway = false, systemDirectories = SYSTEM_DIRECTORIES } = options
+  const binaries = findBinaries(options.packageDirectory)
+  try {
+    const home = prepareHome(resolve(options.directory), systemDirectories)
+    return { binaries, home, systemDirectories, isThrowaway, ownerPid: process.pid }
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    const message = `the embedded PostgreSQL cannot use ${options.directory}: ${String(error)}`
+    throw new AppError('RCV_EMBEDDED_START', message, { cause: error })
   }
 }
 
@@ -92,6 +108,7 @@ interface Owner {
 /** Holds the keeper, and replaces it when it is killed: a server without a keeper would outlive us. */
 function createOwner(order: KeeperOrder, logger: EmbeddedLogger): Owner {
   let isStopping = false
+  let isLost = false
   let revivals = 0
   let keeper = hire()
   const { ready } = keeper
@@ -106,10 +123,13 @@ function createOwner(order: KeeperOrder, logger: EmbeddedLogger): Owner {
 
   function hire(): Keeper {
     const hired = startKeeper(order)
-    hired.onNews((message) => report(message, logger))
     hired.ready.then(
       ({ isOwner }) => {
         hired.unref()
+        hired.onNews((message) => {
+          report(message, logger)
+          isLost ||= message.kind === 'failed'
+        })
         if (isOwner) void hired.exited.then(replace)
       },
       (error: unknown) => {
@@ -120,7 +140,7 @@ function createOwner(order: KeeperOrder, logger: EmbeddedLogger): Owner {
   }
 
   function replace(): void {
-    if (isStopping) return
+    if (isStopping || isLost) return
     revivals += 1
     if (revivals > MAX_REVIVALS) return logger.error({ revivals }, 'embedded PostgreSQL has lost its keeper for good')
     logger.warn({ revivals }, 'embedded PostgreSQL lost its keeper; starting it again')
