@@ -47,6 +47,8 @@ export interface Adapter {
   readonly capabilities: AdapterCapabilities
   /** One try. Resolves with an outcome for everything a provider can do; throws only for faults of ours. */
   deliver(command: DeliverCommand, signal: AbortSignal): Promise<Outcome>
+  /** What `deliver` would send now, as `Exchange.request` shows it; for dry runs. Calls nobody. */
+  preview?(command: DeliverCommand): string
   /** Finds a task by our id; present where `idempotency` is `lookup`. */
   lookup?(command: DeliverCommand, signal: AbortSignal): Promise<LookupOutcome>
   /**

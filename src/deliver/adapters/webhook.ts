@@ -1,0 +1,110 @@
+// Delivers to any HTTP endpoint that follows this contract, which is ours to write and is told in full here:
+//
+//   POST <url>
+//   Content-Type: application/json
+//   Authorization: Bearer <auth_token>          where there is one
+//   Idempotency-Key: <the same on every try>    a second request with it must do nothing new
+//
+//   { "dispatchId": "…", "idempotencyKey": "…", "connection": "…", "activity": { … }, "body": { … } }
+//
+// `activity` is the activity as this service reads it, always in one shape; `body` is what Reten sent, word for word.
+// The answer: any 2xx takes the delivery; 409 (without Retry-After) says that it was taken before. The body may be empty or
+// anything; a JSON object may tell `providerTaskId` (or `id`) and, where it is done at once, `result` in the shape of the
+// default webhook. Later results go to POST /webhooks/webhook. Every other status means what http-outcome.ts says.
+import type { Outcome } from '../../dispatch/outcome.ts'
+import { createExcerpt, readJson, readRecord } from '../../http-answer.ts'
+import { HttpFault } from '../../http-client.ts'
+import type { HttpAnswer } from '../../http-client.ts'
+import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand } from './adapter.ts'
+import { createSettingsReader } from './adapter-settings.ts'
+import { readFaultOutcome, readStatusOutcome } from './http-outcome.ts'
+import { createReplyResultReader } from './reply-result.ts'
+import type { ReadReplyResult } from './reply-result.ts'
+import { readTaskId } from './task-id.ts'
+
+const WHO = 'the webhook'
+const TASK_ID_FIELDS = ['providerTaskId', 'id', 'taskId'] as const
+const MAX_RESPONSE_BYTES = 262_144
+const DEFAULT_TIMEOUT_MS = 15_000
+const TIMEOUT_BOUNDS_MS = { min: 100, max: 60_000 } as const
+
+/**
+ * The adapter `webhook`. Settings: `url`, `idempotency` (`key`, or `none` for a receiver that ignores it), `completion`
+ * (`webhook`, `reply`, `none`), `timeout_ms`; secret: `auth_token`. Throws RCV_ADAPTER_SETTINGS.
+ */
+export const createWebhookAdapter: CreateAdapter = (input: AdapterInput): Adapter => {
+  const { http, clock } = input
+  const settings = readSettings(input)
+  const readResult = createReplyResultReader()
+  const excerpt = createExcerpt(Object.values(input.secrets))
+  const preview = (command: DeliverCommand): string => excerpt(`POST ${settings.shownUrl}\n${toBody(command)}`)
+
+  return {
+    provider: 'webhook',
+    capabilities: { idempotency: settings.idempotency, completion: settings.completion },
+    preview,
+    async deliver(command, signal) {
+      const request = preview(command)
+      try {
+        const answer = await http.request({
+          method: 'POST',
+          url: settings.url,
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json',
+            'idempotency-key': command.idempotencyKey,
+            ...settings.headers,
+          },
+          body: toBody(command),
+          timeoutMs: settings.timeoutMs,
+          maxResponseBytes: MAX_RESPONSE_BYTES,
+          signal,
+        })
+        const exchange = { status: answer.status, request, response: excerpt(answer.body) }
+        if (isTaken(answer)) return readTaken(answer, command, readResult, exchange)
+        return readStatusOutcome(answer, { who: WHO, exchange, nowMs: clock.now(), excerpt })
+      } catch (error) {
+        if (!(error instanceof HttpFault)) throw error
+        return readFaultOutcome(error, { who: WHO, exchange: { request }, nowMs: clock.now(), excerpt })
+      }
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+function toBody({ dispatchId, idempotencyKey, connection, activity, body }: DeliverCommand): string {
+  return JSON.stringify({ dispatchId, idempotencyKey, connection, activity, body })
+}
+
+function isTaken({ status, headers }: HttpAnswer): boolean {
+  return (status >= 200 && status < 300) || (status === 409 && headers['retry-after'] === undefined)
+}
+
+function readTaken(
+  answer: HttpAnswer,
+  { dispatchId }: DeliverCommand,
+  readResult: ReadReplyResult,
+  exchange: Outcome['exchange'],
+): Outcome {
+  const reading = readJson(answer.body)
+  const record = (reading.isJson ? readRecord(reading.value) : undefined) ?? {}
+  const providerTaskId = readTaskId(record, TASK_ID_FIELDS)
+  return { kind: 'accepted', providerTaskId, result: readResult(record['result'], dispatchId), exchange }
+}
+
+function readSettings(input: AdapterInput) {
+  const reader = createSettingsReader('webhook', input)
+  const url = reader.url('url')
+  const token = reader.secret('auth_token')
+  const settings = {
+    url,
+    // Some tools put their secret into the query, so it is not shown.
+    shownUrl: url.replace(/\?.*$/, ''),
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    idempotency: reader.word('idempotency', ['key', 'none'], 'key'),
+    completion: reader.word('completion', ['webhook', 'reply', 'none'], 'webhook'),
+    timeoutMs: reader.integer('timeout_ms', TIMEOUT_BOUNDS_MS, DEFAULT_TIMEOUT_MS),
+  }
+  reader.finish()
+  return settings
+}

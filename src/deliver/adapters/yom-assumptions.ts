@@ -1,0 +1,157 @@
+// EVERYTHING this service assumes about YOM's side of a delivery, in one file. YOM publishes its base URLs, its token grant
+// and its naming of ids, and nothing at all about tasks: no path, payload, answer, error, status or idempotency. What stands
+// here is our reading until YOM says otherwise; each assumption is numbered, and what can be a setting is one.
+//
+// Documented by YOM, and no assumption: the grant's path, body and `accessToken`; ids that YOM assigns begin with
+// `internal`; commerceId, sellerId and sellerRouteId are the customer's own external ids.
+// Source: https://docs.yom.ai/Requisitos-t-cnicos-e446ecbbb07f45d984d5e961d84c6814
+import type { Activity } from '../../dispatch/activity.ts'
+import { readJson, readRecord, readText } from '../../http-answer.ts'
+import type { HttpAnswer } from '../../http-client.ts'
+import type { DeliverCommand } from './adapter.ts'
+import { readTaskId } from './task-id.ts'
+
+/** Assumption 1: tasks are created by POST at this path below the base URL. Setting `task_path`. */
+export const YOM_TASK_PATH = '/activities'
+
+/** Documented, but for the method, whose cell is lost in the page: a POST, since it has a body. */
+export const YOM_GRANT_PATH = '/auth/tokens/grant'
+
+/** Assumption 2: a token goes out as a bearer token, a static key as `x-api-key`, which is what Reten's own dispatch uses. */
+export const YOM_API_KEY_HEADER = 'x-api-key'
+export const yomBearerHeaders = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
+
+/**
+ * Assumption 3: a repeat with the same key is harmless. Setting `idempotency`: `key` believes it, `lookup` searches by
+ * external id before repeating, `none` has a person look. The header's name is the one of the IETF draft.
+ * Source: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
+ */
+export const YOM_IDEMPOTENCY_HEADER = 'idempotency-key'
+export const YOM_IDEMPOTENCIES = ['key', 'lookup', 'none'] as const
+export type YomIdempotency = (typeof YOM_IDEMPOTENCIES)[number]
+
+/** Assumption 4: a task may carry our own id, and a list of tasks can be filtered by it. */
+export const YOM_EXTERNAL_ID_QUERY = 'externalId'
+
+/** Assumption 5: a token without an `exp` lives at least this long. */
+export const YOM_TOKEN_LIFE_WITHOUT_EXP_MS = 5 * 60_000
+
+/** Assumption 6: how results come, unless the setting `completion` says that they never do: by the default webhook. */
+export const YOM_COMPLETIONS = ['webhook', 'none'] as const
+
+/**
+ * Assumption 7: the fields of a task. `externalId` is the idempotency key, not the bare dispatch id: equal to it but for a
+ * deliberate second delivery, which a lookup must not take for the first. Absent fields are left out.
+ */
+export function toYomTask({ dispatchId, idempotencyKey, activity }: DeliverCommand): Record<string, unknown> {
+  return {
+    externalId: idempotencyKey,
+    dispatchId,
+    activityId: activity.activityId,
+    type: activity.type,
+    channel: activity.channel,
+    commerceId: activity.commerceExternalId,
+    commerceName: activity.commerceName,
+    sellerId: activity.operatorExternalId,
+    sellerName: activity.operatorName,
+    sellerRouteId: activity.routeExternalId,
+    scheduledAt: activity.scheduledAt,
+    suggestedExecutionTime: activity.suggestedExecutionTime,
+    reason: activity.reason,
+    userStatus: activity.userStatus,
+    score: activity.score,
+    assignmentReason: activity.assignmentReason,
+    attributes: nonEmpty(activity.attributes),
+  }
+}
+
+/** Assumption 8: where the id of a created (or existing) task stands; `internal…` first, as YOM's convention has it. */
+export const YOM_TASK_ID_FIELDS = ['internalTaskId', 'internalActivityId', 'id', 'taskId'] as const
+
+/**
+ * What a 2xx says. `accepted`: an object, or nothing at all, that does not contradict the status; an id may be missing.
+ * `error`: an error's body under a good status, without an id. `unreadable`: not YOM's JSON, such as a page of a gateway.
+ *
+ * Assumption 9: the last two are answers of unknown fate, not acceptances. With a key the repeat is harmless, and without
+ * one a person looks; taking either for an acceptance could lose the activity without a word.
+ */
+export type YomCreated =
+  | { readonly kind: 'accepted'; readonly taskId: string | undefined; readonly result: unknown }
+  | { readonly kind: 'error' }
+  | { readonly kind: 'unreadable' }
+
+export function readYomCreated(answer: HttpAnswer): YomCreated {
+  if (answer.body.trim() === '') return { kind: 'accepted', taskId: undefined, result: undefined }
+  const reading = readJson(answer.body)
+  const record = reading.isJson ? readRecord(reading.value) : undefined
+  if (record === undefined) return { kind: 'unreadable' }
+
+  const taskId = readYomTaskId(record)
+  if (taskId === undefined && isYomError(record)) return { kind: 'error' }
+  return { kind: 'accepted', taskId, result: record['result'] }
+}
+
+/**
+ * Assumption 10: 409 means that a task with this key or external id exists, so it is accepted, with its id where the body
+ * tells it. With a Retry-After it is the draft's other 409, a first request still under way, and is repeated instead.
+ */
+export function isYomDuplicate(answer: HttpAnswer): boolean {
+  return answer.status === 409 && answer.headers['retry-after'] === undefined
+}
+
+/** The id of the task that a duplicate's answer names. */
+export function readYomDuplicateId(answer: HttpAnswer): string | undefined {
+  const reading = readJson(answer.body)
+  return reading.isJson ? readYomTaskId(reading.value) : undefined
+}
+
+/** The id of the task in an answer, at its top or under `data`. */
+export function readYomTaskId(body: unknown): string | undefined {
+  const record = readRecord(body)
+  if (record === undefined) return undefined
+  const data = readRecord(record['data'])
+  return readTaskId(record, YOM_TASK_ID_FIELDS) ?? (data && readTaskId(data, YOM_TASK_ID_FIELDS))
+}
+
+/**
+ * Assumption 11: an error's body names `errorCode`, or a `name` that ends in "Error" beside a `message` (both seen once, in
+ * a 401), or says so in one of the usual ways.
+ */
+export function isYomError(record: Readonly<Record<string, unknown>>): boolean {
+  const { errorCode, name, message, error, errors, success, statusCode, status } = record
+  if (readText(errorCode) !== undefined || success === false) return true
+  if (typeof name === 'string' && name.endsWith('Error') && readText(message) !== undefined) return true
+  if (readText(error) !== undefined || readRecord(error) !== undefined) return true
+  if (Array.isArray(errors) ? errors.length > 0 : readRecord(errors) !== undefined) return true
+  return isBadStatus(statusCode) || isBadStatus(status)
+}
+
+export type YomFound =
+  | { readonly kind: 'found'; readonly taskId: string | undefined }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown' }
+
+/**
+ * Assumption 12: the filtered list is an array, at the top or under `data`, whose rows repeat our `externalId`; the one of
+ * ours is the task. Only an empty list means that it is not there: rows that are not ours mean that the filter was ignored.
+ */
+export function readYomFound(answer: HttpAnswer, externalId: string): YomFound {
+  const reading = readJson(answer.body)
+  if (!reading.isJson) return { kind: 'unknown' }
+  const rows: unknown = readRecord(reading.value)?.['data'] ?? reading.value
+  if (!Array.isArray(rows)) return { kind: 'unknown' }
+  if (rows.length === 0) return { kind: 'absent' }
+  const ours: unknown = rows.find((row) => readRecord(row)?.['externalId'] === externalId)
+  return ours === undefined ? { kind: 'unknown' } : { kind: 'found', taskId: readYomTaskId(ours) }
+}
+
+// Assumption 13: any other status means what http-outcome.ts says of it, 403 included: it is the tenant's permission or the
+// tenant's task feature that is missing, so the connection is paused rather than each activity failed.
+
+function isBadStatus(value: unknown): boolean {
+  return (typeof value === 'number' && value >= 400) || value === 'error' || value === 'failed'
+}
+
+function nonEmpty(attributes: Activity['attributes']): Activity['attributes'] | undefined {
+  return Object.keys(attributes).length === 0 ? undefined : attributes
+}

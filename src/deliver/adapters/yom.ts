@@ -1,0 +1,127 @@
+// Delivers to YOM. What is assumed about YOM stands in yom-assumptions.ts, and only there; this file makes the call.
+import type { Accepted, Outcome } from '../../dispatch/outcome.ts'
+import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand } from './adapter.ts'
+import { describeAnswer, readStatusOutcome } from './http-outcome.ts'
+import { createReplyResultReader } from './reply-result.ts'
+import type { ReadReplyResult } from './reply-result.ts'
+import { createYomCall } from './yom-call.ts'
+import type { YomAnswered, YomCall, YomRequest } from './yom-call.ts'
+import {
+  YOM_EXTERNAL_ID_QUERY,
+  YOM_IDEMPOTENCY_HEADER,
+  isYomDuplicate,
+  readYomCreated,
+  readYomDuplicateId,
+  readYomFound,
+  toYomTask,
+} from './yom-assumptions.ts'
+import { readYomSettings } from './yom-settings.ts'
+
+/** A created task is small; a list of one, too. */
+const MAX_RESPONSE_BYTES = 262_144
+
+/**
+ * The adapter `yom`. Settings: `base_url` (with YOM's `/api/v2`), `task_path`, `idempotency` (`key`, `lookup`, `none`),
+ * `completion` (`webhook`, `none`), `timeout_ms`; secrets: `api_key`, or `client_id` and `client_secret`. A delivery ends
+ * within `timeout_ms`, token included. Throws RCV_ADAPTER_SETTINGS.
+ */
+export const createYomAdapter: CreateAdapter = (input: AdapterInput): Adapter => {
+  const settings = readYomSettings(input)
+  const readResult = createReplyResultReader()
+  const call = createYomCall(settings, input)
+
+  return {
+    provider: 'yom',
+    capabilities: { idempotency: settings.idempotency, completion: settings.completion },
+    preview: (command) => call.show(taskRequest(settings.taskPath, command)),
+    async deliver(command, signal) {
+      const sent = await call.send(taskRequest(settings.taskPath, command), signal)
+      return sent.kind === 'answer' ? readDelivered(sent, command, readResult) : sent.outcome
+    },
+    ...(settings.idempotency === 'lookup'
+      ? { lookup: (command: DeliverCommand, signal: AbortSignal) => lookUp(call, settings.taskPath, command, signal) }
+      : {}),
+    close() {
+      call.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+function taskRequest(taskPath: string, command: DeliverCommand): YomRequest {
+  return {
+    method: 'POST',
+    path: taskPath,
+    headers: { 'content-type': 'application/json', [YOM_IDEMPOTENCY_HEADER]: command.idempotencyKey },
+    body: JSON.stringify(toYomTask(command)),
+    maxResponseBytes: MAX_RESPONSE_BYTES,
+  }
+}
+
+function readDelivered(
+  { answer, context }: YomAnswered,
+  command: DeliverCommand,
+  readResult: ReadReplyResult,
+): Outcome {
+  const { exchange, who } = context
+  if (isYomDuplicate(answer)) return { kind: 'accepted', providerTaskId: readYomDuplicateId(answer), exchange }
+  if (answer.status < 200 || answer.status > 299) return readStatusOutcome(answer, context)
+
+  const created = readYomCreated(answer)
+  switch (created.kind) {
+    case 'accepted':
+      return {
+        kind: 'accepted',
+        providerTaskId: created.taskId,
+        result: readResult(created.result, command.dispatchId),
+        exchange,
+      } satisfies Accepted
+    case 'error':
+      return { kind: 'ambiguous', code: 'error_under_2xx', message: describeAnswer(answer, context), exchange }
+    case 'unreadable': {
+      const message = `${who} answered ${answer.status} with something that is not a JSON object`
+      return { kind: 'ambiguous', code: 'answer_unreadable', message, exchange }
+    }
+  }
+}
+
+async function lookUp(call: YomCall, taskPath: string, command: DeliverCommand, signal: AbortSignal): Promise<Outcome> {
+  const externalId = command.idempotencyKey
+  const query = new URLSearchParams({ [YOM_EXTERNAL_ID_QUERY]: externalId })
+  const sent = await call.send(
+    { method: 'GET', path: `${taskPath}?${query.toString()}`, headers: {}, maxResponseBytes: MAX_RESPONSE_BYTES },
+    signal,
+  )
+  if (sent.kind === 'none') return unlessAboutUs(sent.outcome)
+  const { answer, context } = sent
+  const { exchange, who } = context
+  if (answer.status < 200 || answer.status > 299) return unlessAboutUs(readStatusOutcome(answer, context))
+
+  const found = readYomFound(answer, externalId)
+  switch (found.kind) {
+    case 'found':
+      return { kind: 'accepted', providerTaskId: found.taskId, exchange }
+    case 'absent':
+      return { kind: 'retry', code: 'not_found_by_lookup', message: `${who} has no task with ${externalId}`, exchange }
+    case 'unknown': {
+      const message = `${who}'s list does not tell whether it has a task with ${externalId}`
+      return { kind: 'ambiguous', code: 'lookup_unreadable', message, exchange }
+    }
+  }
+}
+
+/** A search that did not succeed says nothing of the task: only throttling and bad credentials are more than "unknown". */
+function unlessAboutUs(outcome: Outcome): Outcome {
+  switch (outcome.kind) {
+    case 'accepted':
+    case 'throttled':
+    case 'unauthorized':
+    case 'ambiguous':
+      return outcome
+    case 'retry':
+    case 'rejected': {
+      const { code, message, exchange } = outcome
+      return { kind: 'ambiguous', code, message, exchange }
+    }
+  }
+}
