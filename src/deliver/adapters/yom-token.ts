@@ -6,6 +6,7 @@ import { HttpFault } from '../../http-client.ts'
 import type { HttpAnswer, HttpClient } from '../../http-client.ts'
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../time.ts'
 import type { Clock } from '../../time.ts'
+import { untilAborted } from '../../until-aborted.ts'
 import { readFaultOutcome, readStatusOutcome } from './http-outcome.ts'
 import { YOM_GRANT_PATH, YOM_TOKEN_LIFE_WITHOUT_EXP_MS } from './yom-assumptions.ts'
 
@@ -40,6 +41,11 @@ const LONGEST_LIFE_MS = DAY_MS
 const MAX_RESPONSE_BYTES = 65_536
 const HEADER_SAFE = /^[\x21-\x7e]+$/
 
+const GIVEN_UP: TokenReading = Object.freeze({
+  kind: 'none',
+  outcome: { kind: 'retry', code: 'token_aborted', message: 'given up while waiting for a token of YOM' },
+})
+
 interface CachedToken {
   readonly token: string
   readonly goodUntilMs: number
@@ -65,7 +71,7 @@ export function createYomTokens(input: YomTokensInput): YomTokens {
         return Promise.resolve({ kind: 'token', token: cached.token })
       }
       underWay ??= ask().finally(() => (underWay = undefined))
-      return untilAborted(underWay, signal)
+      return untilAborted(underWay, signal, GIVEN_UP)
     },
     invalidate(token) {
       if (cached?.token === token) cached = undefined
@@ -154,15 +160,4 @@ function readClaims(token: string): { readonly exp?: number; readonly iat?: numb
   const exp = claims?.['exp']
   const iat = claims?.['iat']
   return { ...(typeof exp === 'number' ? { exp } : {}), ...(typeof iat === 'number' ? { iat } : {}) }
-}
-
-/** The reading, or a `retry` as soon as `signal` aborts: one caller's end does not end the grant for the others. */
-function untilAborted(reading: Promise<TokenReading>, signal: AbortSignal): Promise<TokenReading> {
-  const givenUp = none({ kind: 'retry', code: 'token_aborted', message: 'given up while waiting for a token of YOM' })
-  if (signal.aborted) return Promise.resolve(givenUp)
-  return new Promise((resolve, reject) => {
-    const stop = (): void => resolve(givenUp)
-    signal.addEventListener('abort', stop, { once: true })
-    reading.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }
