@@ -45,3 +45,8 @@ export type ResultState = (typeof RESULT_STATES)[number]
 export function isFinal(status: ResultStatus): boolean {
   return status !== 'PENDING'
 }
+
+/** Whether Reten takes results for this type of activity: its integration section is for TASK only. */
+export function isReportable(activityType: string): boolean {
+  return activityType === 'TASK'
+}

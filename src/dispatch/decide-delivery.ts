@@ -1,0 +1,81 @@
+// From an outcome to what happens to the job: pure, so that every pair can be tabled in a test.
+import type { Outcome } from './outcome.ts'
+import type { ResultContent } from './result.ts'
+import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs } from './retry-policy.ts'
+
+export type DeliveryDecision =
+  | {
+      readonly kind: 'delivered'
+      readonly providerTaskId: string | undefined
+      readonly result: ResultContent | undefined
+    }
+  | {
+      readonly kind: 'retry'
+      readonly delayMs: number
+      /** Whether the try counts against the destination's retries. */
+      readonly isCharged: boolean
+      readonly isFateUnknown: boolean
+    }
+  | { readonly kind: 'failed'; readonly reasonCode: string }
+  | { readonly kind: 'parked'; readonly reason: string }
+  /** The connection is at fault: the job waits, uncharged, until the connection is resumed. */
+  | { readonly kind: 'pause_connection'; readonly reason: string; readonly delayMs: number }
+
+export interface DeliveryFacts {
+  /** Charged tries before this one. */
+  readonly attempts: number
+  readonly retryDelaysSeconds: readonly number[] | undefined
+  readonly idempotency: 'key' | 'lookup' | 'none'
+  /** From 0 to 1. */
+  readonly random: () => number
+}
+
+// A provider that says "slower" without a time gets this long.
+const THROTTLED_DELAY_MS = 5_000
+// A resumed connection's jobs are due at once by then; the delay only spreads them.
+const PAUSED_DELAY_MS = 1_000
+
+/** What follows from one outcome. */
+export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): DeliveryDecision {
+  switch (outcome.kind) {
+    case 'accepted':
+      return { kind: 'delivered', providerTaskId: outcome.providerTaskId, result: outcome.result }
+    case 'rejected':
+      return { kind: 'failed', reasonCode: outcome.code }
+    case 'retry':
+      return retryOrGiveUp(facts, false, outcome.retryAfterMs)
+    case 'ambiguous':
+      if (facts.idempotency === 'none') return { kind: 'parked', reason: outcome.code }
+      return retryOrGiveUp(facts, true, undefined)
+    case 'throttled':
+      return {
+        kind: 'retry',
+        delayMs: throttledDelayMs(facts, outcome.retryAfterMs),
+        isCharged: false,
+        isFateUnknown: false,
+      }
+    case 'unauthorized':
+      return { kind: 'pause_connection', reason: outcome.message, delayMs: PAUSED_DELAY_MS }
+    default:
+      return outcome satisfies never
+  }
+}
+
+function retryOrGiveUp(
+  facts: DeliveryFacts,
+  isFateUnknown: boolean,
+  retryAfterMs: number | undefined,
+): DeliveryDecision {
+  const delays = facts.retryDelaysSeconds ?? DEFAULT_RETRY_DELAYS_SECONDS
+  const delayMs = nextDelayMs(delays, facts.attempts + 1, facts.random, retryAfterMs)
+  if (delayMs !== undefined) return { kind: 'retry', delayMs, isCharged: true, isFateUnknown }
+  // Given up with an unknown fate is not a failure yet: the task may exist, and only a person can look.
+  return isFateUnknown ? { kind: 'parked', reason: 'fate_unknown' } : { kind: 'failed', reasonCode: 'gave_up' }
+}
+
+function throttledDelayMs(facts: DeliveryFacts, retryAfterMs: number | undefined): number {
+  const delays = facts.retryDelaysSeconds ?? DEFAULT_RETRY_DELAYS_SECONDS
+  const longestMs = Math.max(...delays) * 1_000
+  const wishedMs = Math.min(Math.max(retryAfterMs ?? THROTTLED_DELAY_MS, 1_000), Math.max(longestMs, 1_000))
+  return Math.round(wishedMs * (1 + 0.2 * facts.random()))
+}

@@ -1,0 +1,82 @@
+// Taking due jobs for a time. Two statements in one short transaction: the first locks the connections' rows, the second
+// counts what is in flight and takes what is free, with a snapshot that is younger than the lock. One statement would count
+// with a snapshot from before it got the lock, and two claimers would both see the last slot free.
+import { sql } from 'kysely'
+import type { Db } from './database.ts'
+import type { JobKind } from './tables.ts'
+
+/** A connection to claim for, and how many of its jobs may be in flight over all instances. */
+export interface ClaimShare {
+  readonly connection: string
+  readonly maxInFlight: number
+}
+
+export interface ClaimRequest {
+  readonly kind: JobKind
+  readonly shares: readonly ClaimShare[]
+  readonly worker: string
+  readonly leaseSeconds: number
+}
+
+/** A job under lease. `claimNo` is the fence: settling names it. */
+export interface ClaimedJob {
+  readonly id: number
+  readonly kind: JobKind
+  readonly connection: string
+  readonly dispatchId: string
+  readonly resultId: string | null
+  readonly revision: number
+  readonly claimNo: number
+  /** Charged tries before this one. */
+  readonly attempts: number
+  readonly crashes: number
+  readonly isFateUnknown: boolean
+}
+
+/**
+ * Claims due jobs, oldest due first, within each connection's free slots; nothing for connections that are not active or
+ * that another claimer holds right now. Committed when it resolves.
+ */
+export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly ClaimedJob[]> {
+  if (request.shares.length === 0) return []
+  return db.transaction().execute(async (tx) => {
+    const locked = await tx
+      .selectFrom('connections')
+      .select('name')
+      .where(
+        'name',
+        'in',
+        request.shares.map((share) => share.connection),
+      )
+      .where('state', '=', 'active')
+      .orderBy('name')
+      .forNoKeyUpdate()
+      .skipLocked()
+      .execute()
+    const names = new Set(locked.map((row) => row.name))
+    const shares = request.shares.filter((share) => names.has(share.connection))
+    if (shares.length === 0) return []
+    const { rows } = await sql<ClaimedJob>`
+      with free as materialized (
+        select s.connection, greatest(0, s.max_in_flight - (
+          select count(*) from jobs j
+          where j.kind = ${request.kind} and j.connection = s.connection and j.leased_until is not null)) as slots
+        from unnest(${sql.val(shares.map((share) => share.connection))}::text[],
+                    ${sql.val(shares.map((share) => share.maxInFlight))}::int[]) as s (connection, max_in_flight)
+      ), picked as (
+        select due.id from free, lateral (
+          select j.id from jobs j
+          where j.kind = ${request.kind} and j.connection = free.connection
+            and j.leased_until is null and j.parked_reason is null and j.due_at <= now()
+          order by j.due_at, j.id limit free.slots
+          for update skip locked) as due
+      )
+      update jobs set
+        leased_until = now() + make_interval(secs => ${request.leaseSeconds}),
+        claimed_by = ${request.worker}, claim_no = claim_no + 1
+      from picked where jobs.id = picked.id
+      returning jobs.id, kind, connection, dispatch_id as "dispatchId", result_id as "resultId", revision,
+                claim_no as "claimNo", attempts, crashes, is_fate_unknown as "isFateUnknown"`.execute(tx)
+    return rows.toSorted((a, b) => a.id - b.id)
+  })
+}

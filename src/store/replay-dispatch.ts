@@ -1,0 +1,160 @@
+// Doing a stored dispatch again, on purpose. Lock order: the dispatch, then its job, and the job without waiting: a worker
+// settles the other way round, and who waited for its job here while holding the dispatch would make the two wait for each other.
+import { sql } from 'kysely'
+import type { DispatchState } from '../dispatch/states.ts'
+import { TRANSITIONS, transition } from '../dispatch/states.ts'
+import type { Db, Tx } from './database.ts'
+import { errorCode } from './database-errors.ts'
+import { nextState } from './next-state.ts'
+import { writeAudit } from './write-audit.ts'
+import type { Author } from './write-audit.ts'
+
+export interface ReplayInput {
+  readonly id: string
+  readonly reason: string
+  /** Answers what would happen and changes nothing. */
+  readonly isDryRun: boolean
+  readonly author: Author
+}
+
+/** What a replay does, or would do. */
+export interface ReplayPlan {
+  readonly id: string
+  readonly activityId: string
+  readonly connection: string
+  /** Paused: it waits until the connection is resumed. */
+  readonly connectionState: 'active' | 'paused'
+  readonly stateBefore: DispatchState
+  readonly stateAfter: DispatchState
+  readonly revision: number
+  /** Whether a job is made, or the one that waits is due at once. */
+  readonly job: 'created' | 'made_due'
+  /** It stood parked: repeating it may do the work twice, and the author decided to. */
+  readonly wasParked: boolean
+}
+
+/**
+ * - `in_flight`: a worker has it right now; it is never taken away from one.
+ * - `bodyless`: retention has dropped its body, there is nothing to deliver.
+ * - `archived`: its connection is archived, nobody would deliver it.
+ */
+export type ReplayOutcome =
+  | { readonly kind: 'planned'; readonly plan: ReplayPlan }
+  | { readonly kind: 'not_found' | 'in_flight' | 'bodyless' | 'archived' }
+
+/** Makes a dispatch due for delivery at once, under its present revision, with all its tries; committed when it resolves. */
+export async function replayDispatch(db: Db, input: ReplayInput): Promise<ReplayOutcome> {
+  try {
+    return await db.transaction().execute((tx) => replay(tx, input))
+  } catch (error) {
+    if (errorCode(error) === LOCK_NOT_AVAILABLE) return { kind: 'in_flight' }
+    throw error
+  }
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
+
+type Locked = NonNullable<Awaited<ReturnType<typeof lockDispatch>>>
+type LockedJob = Awaited<ReturnType<typeof lockJob>>
+
+async function replay(tx: Tx, input: ReplayInput): Promise<ReplayOutcome> {
+  const dispatch = await lockDispatch(tx, input.id)
+  if (dispatch === undefined) return { kind: 'not_found' }
+  if (dispatch.connection_state === 'archived' || dispatch.connection_state === null) return { kind: 'archived' }
+  const job = await lockJob(tx, input.id)
+  if (job !== undefined && job.leased_until !== null) return { kind: 'in_flight' }
+  if (!dispatch.has_body) return { kind: 'bodyless' }
+  const plan: ReplayPlan = {
+    id: dispatch.id,
+    activityId: dispatch.activity_id,
+    connection: dispatch.connection,
+    connectionState: dispatch.connection_state,
+    stateBefore: dispatch.state,
+    stateAfter: transition(dispatch.state, 'replay') ?? dispatch.state,
+    revision: dispatch.revision,
+    job: job === undefined ? 'created' : 'made_due',
+    wasParked: job !== undefined && job.parked_reason !== null,
+  }
+  if (!input.isDryRun) await carryOut(tx, input, dispatch, job, plan)
+  return { kind: 'planned', plan }
+}
+
+async function lockDispatch(tx: Tx, id: string) {
+  return tx
+    .selectFrom('dispatches as d')
+    .leftJoin('connections as c', 'c.name', 'd.connection')
+    .select([
+      'd.id',
+      'd.activity_id',
+      'd.connection',
+      'd.commerce_id',
+      'd.seq',
+      'd.state',
+      'd.revision',
+      'c.state as connection_state',
+      sql<boolean>`exists (
+        select from dispatch_bodies b where b.dispatch_id = d.id and b.body_no = d.body_no and b.day = d.body_day
+      )`.as('has_body'),
+    ])
+    .where('d.id', '=', id)
+    .forUpdate('d')
+    .executeTakeFirst()
+}
+
+async function lockJob(tx: Tx, id: string) {
+  return tx
+    .selectFrom('jobs')
+    .select(['id', 'leased_until', 'parked_reason'])
+    .where('dispatch_id', '=', id)
+    .where('kind', '=', 'deliver')
+    .forUpdate()
+    .noWait()
+    .executeTakeFirst()
+}
+
+async function carryOut(tx: Tx, input: ReplayInput, dispatch: Locked, job: LockedJob, plan: ReplayPlan): Promise<void> {
+  await tx
+    .updateTable('dispatches')
+    .set({ state: nextState(TRANSITIONS.replay), reason_code: null, finished_at: null })
+    .where('id', '=', dispatch.id)
+    .execute()
+  if (job === undefined) await insertJob(tx, dispatch)
+  else await makeDue(tx, job.id)
+  await writeAudit(tx, {
+    author: input.author,
+    action: 'dispatch.replayed',
+    connection: dispatch.connection,
+    target: dispatch.id,
+    reason: input.reason,
+    detail: { stateBefore: plan.stateBefore, revision: plan.revision, job: plan.job, wasParked: plan.wasParked },
+  })
+}
+
+async function insertJob(tx: Tx, dispatch: Locked): Promise<void> {
+  await tx
+    .insertInto('jobs')
+    .values({
+      kind: 'deliver',
+      connection: dispatch.connection,
+      dispatch_id: dispatch.id,
+      commerce_id: dispatch.commerce_id,
+      seq: dispatch.seq,
+      revision: dispatch.revision,
+    })
+    .execute()
+}
+
+/** A parked job is freed of its doubt too: whoever replays it has decided to repeat it, and it would only park again. */
+async function makeDue(tx: Tx, jobId: number): Promise<void> {
+  await tx
+    .updateTable('jobs')
+    .set({
+      due_at: sql<Date>`now()`,
+      attempts: 0,
+      crashes: 0,
+      is_fate_unknown: sql<boolean>`is_fate_unknown and parked_reason is null`,
+      parked_reason: null,
+    })
+    .where('id', '=', jobId)
+    .execute()
+}

@@ -1,0 +1,48 @@
+// Leases that expired unsettled: their worker died or lost its way. What it did is unknown, so the job says so; a job that took
+// three workers with it is poison and is set aside, rather than taking a fourth.
+import { sql } from 'kysely'
+import { TRANSITIONS } from '../dispatch/states.ts'
+import type { Db } from './database.ts'
+import { nextState } from './next-state.ts'
+
+/** Claims of one job that may expire before it counts as poison. */
+export const MAX_CRASHES = 3
+
+export interface Rescue {
+  /** Jobs that are due again. */
+  readonly rescued: number
+  /** Dispatches that failed with `crashed_worker`. */
+  readonly poisoned: readonly string[]
+}
+
+// Rows handled at once: enough for every slot of a dead instance, little enough to be over in moments.
+const BATCH = 500
+
+/** Takes back expired leases; safe to run on any number of instances at once. */
+export async function rescueJobs(db: Db): Promise<Rescue> {
+  const { rows } = await sql<{ rescued: number; poisoned: string[] }>`
+    with expired as (
+      select id, kind, dispatch_id, result_id, crashes + 1 as crashes from jobs
+      where leased_until < now() order by leased_until limit ${BATCH} for update skip locked
+    ), poison as (
+      delete from jobs using expired e where jobs.id = e.id and e.crashes >= ${MAX_CRASHES}
+      returning jobs.kind, jobs.dispatch_id, jobs.result_id
+    ), again as (
+      update jobs set leased_until = null, claimed_by = null, due_at = now(), crashes = e.crashes, is_fate_unknown = true
+      from expired e where jobs.id = e.id and e.crashes < ${MAX_CRASHES}
+      returning jobs.id
+    ), failed_dispatches as (
+      update dispatches set state = ${nextState(TRANSITIONS.gave_up)}, finished_at = coalesce(finished_at, now()),
+        reason_code = case when state = 'received' then 'crashed_worker' else reason_code end
+      where id in (select dispatch_id from poison where kind = 'deliver')
+      returning id
+    ), failed_results as (
+      update results set state = 'failed', reason_code = 'crashed_worker', settled_at = now(),
+        reason = 'three workers ended while they reported it'
+      where id in (select result_id from poison where kind = 'report') and state = 'pending'
+    )
+    select (select count(*) from again)::int as rescued,
+           coalesce((select array_agg(id::text) from failed_dispatches), '{}') as poisoned`.execute(db)
+  const [row] = rows
+  return { rescued: row?.rescued ?? 0, poisoned: row?.poisoned ?? [] }
+}
