@@ -41,10 +41,10 @@ const LONGEST_LIFE_MS = DAY_MS
 const MAX_RESPONSE_BYTES = 65_536
 const HEADER_SAFE = /^[\x21-\x7e]+$/
 
-const GIVEN_UP: TokenReading = Object.freeze({
+const GIVEN_UP: TokenReading = {
   kind: 'none',
   outcome: { kind: 'retry', code: 'token_aborted', message: 'given up while waiting for a token of YOM' },
-})
+}
 
 interface CachedToken {
   readonly token: string
