@@ -72,7 +72,7 @@ export const SECRET_NAMES = [
 ] as const
 
 /** Reten's origins by environment name. Source: Reten's documentation, getting started. */
-const RETEN_ORIGINS: Readonly<Record<string, string>> = Object.freeze({
+export const RETEN_ORIGINS: Readonly<Record<string, string>> = Object.freeze({
   production: 'https://api.reten.ai',
   staging: 'https://api-staging.reten.ai',
   development: 'https://api-development.reten.ai',
