@@ -1,0 +1,49 @@
+// Connections as operators see them: what the rows say, archived ones included. The running service uses the catalog instead.
+import { sql } from 'kysely'
+import type { ConnectionState } from '../connection.ts'
+import type { Db } from './database.ts'
+
+export type ShownConnection = Awaited<ReturnType<typeof listConnections>>[number]
+
+/** Connections by name; without a state, all but the archived ones. */
+export async function listConnections(db: Db, filter: { readonly state?: ConnectionState | undefined }) {
+  const query = selectConnections(db).orderBy('name')
+  return filter.state === undefined
+    ? query.where('state', '<>', 'archived').execute()
+    : query.where('state', '=', filter.state).execute()
+}
+
+/** One connection, archived or not; undefined where the name was never used. */
+export async function showConnection(db: Db, name: string): Promise<ShownConnection | undefined> {
+  return selectConnections(db).where('name', '=', name).executeTakeFirst()
+}
+
+/** How many jobs of a connection are not done. */
+export async function countJobs(db: Db, connection: string): Promise<number> {
+  const { jobs } = await db
+    .selectFrom('jobs')
+    .select(sql<number>`count(*)`.as('jobs'))
+    .where('connection', '=', connection)
+    .executeTakeFirstOrThrow()
+  return jobs
+}
+
+function selectConnections(db: Db) {
+  return db
+    .selectFrom('connections')
+    .select([
+      'name',
+      'provider',
+      'origin',
+      'state',
+      'state_reason',
+      'state_changed_at',
+      'reten_base_url',
+      'settings',
+      'provider_settings',
+      'secrets',
+      'secrets_key_id',
+      'created_at',
+      'updated_at',
+    ])
+}
