@@ -5,7 +5,6 @@ import type { DeliveryDecision } from '../dispatch/decide-delivery.ts'
 import { idempotencyKey } from '../dispatch/identity.ts'
 import { isJsonObject, readActivity } from '../dispatch/read-activity.ts'
 import type { Outcome } from '../dispatch/outcome.ts'
-import { isReportable } from '../dispatch/result.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
 import type { FinishedAttempt } from '../store/attempt.ts'
@@ -38,7 +37,8 @@ export interface ReadyDelivery {
   readonly job: ClaimedJob
   readonly connection: Connection
   readonly adapter: Adapter
-  readonly delivery: Delivery
+  /** Undefined where the body is gone. */
+  readonly delivery: Delivery | undefined
 }
 
 // A fault of ours is tried again after this; it costs no attempt, so it must not be a busy loop either.
@@ -85,6 +85,9 @@ async function askAdapter(ready: ReadyDelivery, signal: AbortSignal): Promise<Ou
 }
 
 function toCommand(ready: ReadyDelivery): DeliverCommand | Outcome {
+  if (ready.delivery === undefined) {
+    return { kind: 'rejected', code: 'body_missing', message: 'the stored body is gone' }
+  }
   const body = parse(ready.delivery.body)
   const reading = isJsonObject(body) ? readActivity(body, ready.connection.settings.fieldPaths) : undefined
   if (reading?.kind !== 'read') {
@@ -115,7 +118,7 @@ function settle(
 ): Promise<Settled> {
   switch (decision.kind) {
     case 'delivered':
-      return settleDelivered(deps.db, attempt, { ...decision, isReportable: isReportable(ready.delivery.type) })
+      return settleDelivered(deps.db, attempt, decision)
     case 'retry':
       return settleRetry(deps.db, attempt, decision)
     case 'failed':
@@ -191,7 +194,7 @@ function record(
   deps.metrics.attemptDuration.observe(labels, attempt.durationMs / 1_000)
   const line = {
     dispatchId: job.dispatchId,
-    activityId: delivery.activityId,
+    activityId: delivery?.activityId,
     connection: job.connection,
     attempt: job.attempts + 1,
     durationMs: Math.round(attempt.durationMs),

@@ -19,9 +19,6 @@ export interface DeliveryWorkerDeps extends DeliverDeps {
 /** How long a claim is ours: well above the longest deadline of an adapter (30 s), so that a slow answer is not a lost one. */
 export const DELIVERY_LEASE_SECONDS = 60
 
-// A body that is gone cannot come back by itself: look again once an hour, in case it is restored.
-const BODY_GONE_DELAY_MS = 3_600_000
-
 /** Builds the worker; see JobLoop for how it runs. */
 export function createDeliveryWorker(deps: DeliveryWorkerDeps): JobLoop {
   return createJobLoop<ReadyDelivery>({
@@ -49,15 +46,11 @@ async function claimDeliveries(deps: DeliveryWorkerDeps): Promise<readonly Ready
   for (const job of jobs) {
     const connection = deps.catalog.get(job.connection)
     const adapter = connection === undefined ? undefined : await deps.adapters.get(connection)
-    const delivery = deliveries.get(job.dispatchId)
-    if (connection !== undefined && adapter !== undefined && delivery !== undefined) {
-      ready.push({ job, connection, adapter, delivery })
+    if (connection !== undefined && adapter !== undefined) {
+      ready.push({ job, connection, adapter, delivery: deliveries.get(job.dispatchId) })
     } else {
-      deps.logger.error(
-        { event: 'delivery.fault', dispatchId: job.dispatchId, connection: job.connection },
-        'no body to deliver',
-      )
-      await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: BODY_GONE_DELAY_MS, isFateUnknown: false })
+      // The connection changed between planning and claiming; the next claim sees it as it is now.
+      await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: 1_000, isFateUnknown: false })
     }
   }
   return ready

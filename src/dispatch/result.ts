@@ -46,7 +46,5 @@ export function isFinal(status: ResultStatus): boolean {
   return status !== 'PENDING'
 }
 
-/** Whether Reten takes results for this type of activity: its integration section is for TASK only. */
-export function isReportable(activityType: string): boolean {
-  return activityType === 'TASK'
-}
+/** Activity types that Reten takes results for: its integration section is for TASK only. */
+export const REPORTABLE_TYPES: readonly string[] = Object.freeze(['TASK'])

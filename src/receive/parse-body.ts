@@ -37,8 +37,7 @@ export function parseBody(bytes: Buffer): ParsedBody {
   try {
     value = secureJson.parse(bytes.toString('utf8'), undefined, { protoAction: 'remove', constructorAction: 'remove' })
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'it cannot be parsed'
-    return { ok: false, code: 'RCV_BODY_NOT_JSON', message: `body is not JSON: ${why}` }
+    return { ok: false, code: 'RCV_BODY_NOT_JSON', message: `body is not JSON${placeOf(error)}` }
   }
   if (!isJsonObject(value)) {
     const what = value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`
@@ -48,6 +47,12 @@ export function parseBody(bytes: Buffer): ParsedBody {
     return { ok: false, code: 'RCV_BODY_TOO_DEEP', message: `body is nested deeper than ${MAX_DEPTH} levels`, value }
   }
   return { ok: true, value }
+}
+
+// The parser's own message quotes the body, and a body holds personal data: only the place is passed on.
+function placeOf(error: unknown): string {
+  const place = error instanceof Error ? /position \d+/.exec(error.message) : null
+  return place === null ? '' : ` at ${place[0]}`
 }
 
 /** Whether objects and arrays stand deeper than `limit` in a JSON text; one pass over the bytes, no recursion. */

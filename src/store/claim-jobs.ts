@@ -34,8 +34,8 @@ export interface ClaimedJob {
 }
 
 /**
- * Claims due jobs, oldest due first, within each connection's free slots; nothing for connections that are not active or
- * that another claimer holds right now. Committed when it resolves.
+ * Claims due jobs, oldest due first, within each connection's free slots; nothing for connections that are not active or that
+ * another claimer holds right now. Committed when it resolves.
  */
 export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly ClaimedJob[]> {
   if (request.shares.length === 0) return []
@@ -48,7 +48,8 @@ export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly
         'in',
         request.shares.map((share) => share.connection),
       )
-      .where('state', '=', 'active')
+      // A paused connection delivers nothing, but what became of earlier deliveries is still reported.
+      .where('state', 'in', request.kind === 'deliver' ? ['active'] : ['active', 'paused'])
       .orderBy('name')
       .forNoKeyUpdate()
       .skipLocked()

@@ -17,8 +17,6 @@ export type Settled = 'settled' | 'stale'
 export interface DeliveredSettlement {
   readonly providerTaskId: string | undefined
   readonly result: ResultContent | undefined
-  /** False for types that Reten takes no results for yet. */
-  readonly isReportable: boolean
 }
 
 /** The provider has it. A job whose dispatch changed meanwhile (another revision) is due again instead of done. */
@@ -28,10 +26,7 @@ export async function settleDelivered(
   settlement: DeliveredSettlement,
 ): Promise<Settled> {
   const { result } = settlement
-  const withResult =
-    result === undefined
-      ? sql``
-      : sql`, ${insertResult({ source: 'adapter', content: result, isReportable: settlement.isReportable })}`
+  const withResult = result === undefined ? sql`` : sql`, ${insertResult({ source: 'adapter', content: result })}`
   // A final result in the reply proves the delivery like the reply itself does; both lead to the same state.
   const event = result !== undefined && isFinal(result.status) ? TRANSITIONS.final_event : TRANSITIONS.accepted
   return run(
@@ -44,7 +39,7 @@ export async function settleDelivered(
         provider_task_id = coalesce(${settlement.providerTaskId ?? null}, d.provider_task_id),
         delivered_at = coalesce(d.delivered_at, now())
       from job where d.id = job.dispatch_id
-      returning d.id, d.connection, d.commerce_id, d.seq, d.revision
+      returning d.id, d.connection, d.type, d.commerce_id, d.seq, d.revision
     ) ${withResult}
     select count(*)::int as settled from job`,
   )

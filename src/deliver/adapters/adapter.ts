@@ -2,7 +2,7 @@
 // the answer to an Outcome. It keeps no state beyond its credentials, retries nothing, and knows no database.
 import type { Activity } from '../../dispatch/activity.ts'
 import type { Outcome } from '../../dispatch/outcome.ts'
-import type { ResultContent } from '../../dispatch/result.ts'
+import type { ProviderEvent } from '../../dispatch/provider-event.ts'
 import type { HttpClient } from '../../http-client.ts'
 import type { Clock } from '../../time.ts'
 
@@ -32,14 +32,6 @@ export type LookupOutcome = Outcome
 export interface ResultTypeView {
   readonly code: string
   readonly requiresFutureScheduledAt: boolean
-}
-
-/** What a provider's webhook said: which dispatch it means, by at least one of three ids, and what became of it. */
-export interface ProviderEvent {
-  readonly dispatchId?: string | undefined
-  readonly activityId?: string | undefined
-  readonly providerTaskId?: string | undefined
-  readonly content: ResultContent
 }
 
 export interface Adapter {

@@ -1,0 +1,154 @@
+// The life of one claimed report: tell Reten, understand the answer, write it down.
+import type { Connection } from '../connection.ts'
+import { isFinal } from '../dispatch/result.ts'
+import type { Logger } from '../logger.ts'
+import type { Metrics } from '../ops/metrics.ts'
+import type { RetenAnswer } from '../reten/reten-answer.ts'
+import type { RetenClient } from '../reten/reten-client.ts'
+import type { ResultAccepted } from '../schema-types.ts'
+import type { FinishedAttempt } from '../store/attempt.ts'
+import type { ClaimedJob } from '../store/claim-jobs.ts'
+import type { Db } from '../store/database.ts'
+import type { Report } from '../store/load-reports.ts'
+import { releaseJob } from '../store/release-job.ts'
+import type { Settled } from '../store/settle-delivery.ts'
+import { settleReportEnded, settleReportRetry, settleReported } from '../store/settle-report.ts'
+import type { Clock } from '../time.ts'
+import { decideReport } from './decide-report.ts'
+import type { ReportDecision } from './decide-report.ts'
+import { toSubmission } from './to-submission.ts'
+
+export interface ReportDeps {
+  readonly db: Db
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Names this process in claims and attempts. */
+  readonly worker: string
+}
+
+/** A claimed job with everything its report needs. */
+export interface ReadyReport {
+  readonly job: ClaimedJob
+  readonly connection: Connection
+  readonly client: RetenClient
+  readonly report: Report
+}
+
+// A fault of ours is tried again after this; it costs no attempt.
+const FAULT_DELAY_MS = 15_000
+
+/** Reports one result and settles its job. A shutdown or a fault of ours gives the job back uncharged. */
+export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: AbortSignal): Promise<void> {
+  const { job } = ready
+  const startedAt = new Date(deps.clock.now())
+  const start = performance.now()
+  let answer: RetenAnswer<ResultAccepted>
+  try {
+    answer = await ready.client.submitResult(toSubmission(ready.report), signal)
+  } catch (error) {
+    deps.logger.error({ event: 'report.fault', dispatchId: job.dispatchId, err: error }, 'a report ended in a fault of ours')
+    await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: FAULT_DELAY_MS, isFateUnknown: true })
+    return
+  }
+  if (answer.kind === 'unavailable' && answer.code === 'aborted') {
+    await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: 0, isFateUnknown: answer.isSent })
+    return
+  }
+  const decision = decideReport(answer, {
+    attempts: job.attempts,
+    isFateUnknown: job.isFateUnknown,
+    retryDelaysSeconds: ready.connection.settings.retryDelaysSeconds,
+    random: deps.random,
+  })
+  const attempt = toAttempt(deps, job, answer, startedAt, performance.now() - start)
+  const settled = await settle(deps, ready, attempt, decision)
+  record(deps, ready, decision, attempt, settled)
+}
+
+function settle(
+  deps: ReportDeps,
+  ready: ReadyReport,
+  attempt: FinishedAttempt,
+  decision: ReportDecision,
+): Promise<Settled> {
+  switch (decision.kind) {
+    case 'reported':
+      return settleReported(deps.db, attempt, {
+        retenResultId: decision.retenResultId,
+        isFinal: isFinal(ready.report.status),
+      })
+    case 'retry':
+      return settleReportRetry(deps.db, attempt, decision)
+    case 'ended':
+      return settleReportEnded(deps.db, attempt, decision)
+    default:
+      return decision satisfies never
+  }
+}
+
+function toAttempt(
+  deps: ReportDeps,
+  job: ClaimedJob,
+  answer: RetenAnswer<ResultAccepted>,
+  startedAt: Date,
+  durationMs: number,
+): FinishedAttempt {
+  const { exchange } = answer
+  const said = { httpStatus: exchange.status, request: exchange.request, response: exchange.response }
+  const base = { job, startedAt, durationMs, worker: deps.worker, ...said }
+  switch (answer.kind) {
+    case 'ok':
+      return { ...base, outcome: 'accepted' }
+    case 'refused':
+      return { ...base, outcome: 'rejected', code: `http_${answer.status}`, message: answer.message }
+    case 'unavailable':
+      return {
+        ...base,
+        outcome: answer.isSent ? 'ambiguous' : 'retry',
+        code: answer.code,
+        message: answer.message,
+      }
+    default:
+      return answer satisfies never
+  }
+}
+
+function record(
+  deps: ReportDeps,
+  ready: ReadyReport,
+  decision: ReportDecision,
+  attempt: FinishedAttempt,
+  settled: Settled,
+): void {
+  const { job, report } = ready
+  const labels = { connection: job.connection, kind: job.kind }
+  deps.metrics.attempts.inc({ ...labels, outcome: attempt.outcome, code: attempt.code ?? 'none' })
+  deps.metrics.attemptDuration.observe(labels, attempt.durationMs / 1_000)
+  const line = {
+    dispatchId: job.dispatchId,
+    activityId: report.activityId,
+    connection: job.connection,
+    attempt: job.attempts + 1,
+    durationMs: Math.round(attempt.durationMs),
+    status: report.status,
+    code: attempt.code,
+    settled,
+  }
+  if (decision.kind === 'retry') {
+    deps.logger.warn({ event: 'result.postponed', ...line, delayMs: decision.delayMs }, attempt.message)
+    return
+  }
+  const outcome = decision.kind === 'reported' ? 'reported' : decision.state
+  deps.metrics.results.inc({ connection: job.connection, outcome })
+  if (decision.kind === 'ended') {
+    deps.logger.error({ event: 'result.failed', ...line, state: decision.state }, decision.reason)
+    return
+  }
+  if (isFinal(report.status)) {
+    const seconds = (deps.clock.now() - report.receivedAt.getTime()) / 1_000
+    deps.metrics.endToEndDuration.observe({ connection: job.connection }, Math.max(0, seconds))
+  }
+  deps.logger.info({ event: 'result.reported', ...line })
+}

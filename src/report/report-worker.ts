@@ -1,0 +1,71 @@
+// Claims due reports for every connection that has a key for Reten, and runs them.
+import { createJobLoop } from '../job-loop.ts'
+import type { JobLoop } from '../job-loop.ts'
+import { claimJobs } from '../store/claim-jobs.ts'
+import type { ClaimShare } from '../store/claim-jobs.ts'
+import type { ConnectionCatalog } from '../store/connection-catalog.ts'
+import { findDueConnections } from '../store/find-due-connections.ts'
+import { loadReports } from '../store/load-reports.ts'
+import { releaseJob } from '../store/release-job.ts'
+import { reportOne } from './report-one.ts'
+import type { ReadyReport, ReportDeps } from './report-one.ts'
+import type { RetenClients } from './reten-clients.ts'
+
+export interface ReportWorkerDeps extends ReportDeps {
+  readonly catalog: ConnectionCatalog
+  readonly retenClients: RetenClients
+}
+
+/** How long a claim is ours: well above the deadline of one call to Reten (10 s). */
+export const REPORT_LEASE_SECONDS = 60
+
+// Reten publishes no limit for its results endpoint; this is what a modest client may have open at once.
+const MAX_REPORTS_IN_FLIGHT = 8
+
+/** Builds the worker; see JobLoop for how it runs. */
+export function createReportWorker(deps: ReportWorkerDeps): JobLoop {
+  return createJobLoop<ReadyReport>({
+    name: 'report',
+    logger: deps.logger,
+    claim: () => claimReports(deps),
+    run: (ready, signal) => reportOne(deps, ready, signal),
+  })
+}
+
+async function claimReports(deps: ReportWorkerDeps): Promise<readonly ReadyReport[]> {
+  const jobs = await claimJobs(deps.db, {
+    kind: 'report',
+    shares: await claimableShares(deps),
+    worker: deps.worker,
+    leaseSeconds: REPORT_LEASE_SECONDS,
+  })
+  if (jobs.length === 0) return []
+  const reports = await loadReports(
+    deps.db,
+    jobs.flatMap((job) => (job.resultId === null ? [] : [job.resultId])),
+  )
+  const ready: ReadyReport[] = []
+  for (const job of jobs) {
+    const connection = deps.catalog.get(job.connection)
+    const access = connection === undefined ? undefined : deps.retenClients.get(connection)
+    const report = job.resultId === null ? undefined : reports.get(job.resultId)
+    if (connection !== undefined && access !== undefined && report !== undefined) {
+      ready.push({ job, connection, client: access.client, report })
+    } else {
+      // The connection changed between planning and claiming; the next claim sees it as it is now.
+      await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: 1_000, isFateUnknown: false })
+    }
+  }
+  return ready
+}
+
+/** Connections with a report due that can talk to Reten. A paused one delivers nothing but still reports: Reten waits for it. */
+async function claimableShares(deps: ReportWorkerDeps): Promise<readonly ClaimShare[]> {
+  const shares: ClaimShare[] = []
+  for (const name of await findDueConnections(deps.db, 'report')) {
+    const connection = deps.catalog.get(name)
+    if (connection === undefined || deps.retenClients.get(connection) === undefined) continue
+    shares.push({ connection: name, maxInFlight: MAX_REPORTS_IN_FLIGHT })
+  }
+  return shares
+}

@@ -1,0 +1,41 @@
+// One client of Reten's API for each connection that has a key, built again when the connection changes.
+import type { Connection } from '../connection.ts'
+import type { HttpClient } from '../http-client.ts'
+import { createRetenClient } from '../reten/reten-client.ts'
+import type { RetenClient } from '../reten/reten-client.ts'
+import { createResultTypesReader } from '../reten/result-types.ts'
+import type { ResultTypesReader } from '../reten/result-types.ts'
+import type { Clock } from '../time.ts'
+
+export interface RetenAccess {
+  readonly client: RetenClient
+  readonly resultTypes: ResultTypesReader
+}
+
+export interface RetenClients {
+  /** Undefined where the connection has no Reten key or no Reten address. */
+  get(connection: Connection): RetenAccess | undefined
+  close(): void
+}
+
+/** Builds an empty set of clients. */
+export function createRetenClients(deps: { readonly http: HttpClient; readonly clock: Clock }): RetenClients {
+  const entries = new Map<string, { readonly version: string; readonly access: RetenAccess }>()
+  return {
+    get: (connection) => {
+      const { name, retenBaseUrl, retenApiKey } = connection
+      if (retenBaseUrl === undefined || retenApiKey === undefined) return undefined
+      const version = `${connection.version}\n${retenBaseUrl}\n${retenApiKey}`
+      const known = entries.get(name)
+      if (known?.version === version) return known.access
+      known?.access.resultTypes.close()
+      const client = createRetenClient({ baseUrl: retenBaseUrl, apiKey: retenApiKey, ...deps })
+      const access = { client, resultTypes: createResultTypesReader({ client, clock: deps.clock }) }
+      entries.set(name, { version, access })
+      return access
+    },
+    close: () => {
+      for (const { access } of entries.values()) access.resultTypes.close()
+    },
+  }
+}

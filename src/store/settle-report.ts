@@ -1,0 +1,83 @@
+// Writing down what became of one report: attempt, job and result in one statement that names the claim.
+import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
+import type { ResultState } from '../dispatch/result.ts'
+import { TRANSITIONS } from '../dispatch/states.ts'
+import { insertAttempt, storable } from './attempt.ts'
+import type { FinishedAttempt } from './attempt.ts'
+import type { Db } from './database.ts'
+import { nextState } from './next-state.ts'
+import type { RetrySettlement, Settled } from './settle-delivery.ts'
+import { settleRetry } from './settle-delivery.ts'
+
+export interface ReportedSettlement {
+  /** Reten's id of the result; undefined where it was there already. */
+  readonly retenResultId: string | undefined
+  /** A final result completes its dispatch. */
+  readonly isFinal: boolean
+}
+
+/** The result stands at Reten. */
+export async function settleReported(
+  db: Db,
+  attempt: FinishedAttempt,
+  settlement: ReportedSettlement,
+): Promise<Settled> {
+  const completed = settlement.isFinal
+    ? sql`, completed as (
+        update dispatches set state = ${nextState(TRANSITIONS.reported)}, finished_at = now()
+        from job where dispatches.id = job.dispatch_id and dispatches.revision = job.revision
+          and state in ('delivered', 'failed', 'canceled')
+      )`
+    : sql``
+  return run(
+    db,
+    sql`
+    with ${endJob(attempt)}, attempt as (${insertAttempt(attempt)}),
+    reported as (
+      update results set state = 'reported', reason_code = null, reason = null, settled_at = now(),
+        reten_result_id = ${storable(settlement.retenResultId)}
+      from job where results.id = job.result_id
+    ) ${completed}
+    select count(*)::int as settled from job`,
+  )
+}
+
+export interface EndedSettlement {
+  readonly state: Extract<ResultState, 'failed' | 'conflict' | 'unproven'>
+  readonly reasonCode: string
+  /** For an operator, with Reten's own words. */
+  readonly reason: string
+}
+
+/** The report ends without the result standing at Reten, as far as we know; an operator sees why. */
+export async function settleReportEnded(db: Db, attempt: FinishedAttempt, ended: EndedSettlement): Promise<Settled> {
+  return run(
+    db,
+    sql`
+    with ${endJob(attempt)}, attempt as (${insertAttempt(attempt)}),
+    ended as (
+      update results set state = ${ended.state}, reason_code = ${ended.reasonCode}, reason = ${storable(ended.reason)},
+        settled_at = now()
+      from job where results.id = job.result_id
+    )
+    select count(*)::int as settled from job`,
+  )
+}
+
+/** The report is tried again later. */
+export function settleReportRetry(db: Db, attempt: FinishedAttempt, retry: RetrySettlement): Promise<Settled> {
+  return settleRetry(db, attempt, retry)
+}
+
+function endJob(attempt: FinishedAttempt): RawBuilder<unknown> {
+  return sql`job as (
+      delete from jobs where id = ${attempt.job.id} and claim_no = ${attempt.job.claimNo}
+      returning dispatch_id, result_id, revision
+    )`
+}
+
+async function run(db: Db, statement: RawBuilder<{ settled: number }>): Promise<Settled> {
+  const { rows } = await statement.execute(db)
+  return rows[0]?.settled === 1 ? 'settled' : 'stale'
+}
