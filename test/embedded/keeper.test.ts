@@ -1,0 +1,169 @@
+// No process of a server may outlive its owner, and no end may cost data. Current directories of processes are read from
+// /proc, so these tests run on Linux.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import type { Test } from 'tap'
+import { findPart, prepareDirectories, processesIn, query, startOwner, startServer, until } from './embedded-fixture.ts'
+import type { OwnerEnd } from './owner.ts'
+
+const skip = process.platform === 'linux' ? false : 'needs /proc'
+
+t.test('keeper', { skip }, async (t) => {
+  const createPrepared = await prepareDirectories(t)
+
+  const ends: readonly [OwnerEnd, NodeJS.Signals | undefined, string][] = [
+    ['return', undefined, 'has nothing left to do'],
+    ['exit', undefined, 'exits'],
+    ['throw', undefined, 'throws'],
+    ['none', 'SIGINT', 'is interrupted'],
+    ['none', 'SIGTERM', 'is terminated'],
+    ['none', 'SIGHUP', 'loses its terminal'],
+    ['none', 'SIGKILL', 'is killed'],
+  ]
+  for (const [end, signal, what] of ends) {
+    t.test(`leaves no process behind and shuts down orderly when its owner ${what}`, async (t) => {
+      const directory = createPrepared(t)
+      const owner = await startOwner(t, { directory }, end)
+      await query(owner.url, 'select 1')
+
+      await owner.end(signal)
+
+      await until(() => processesIn(directory).length === 0, 'the end of all processes')
+      t.notOk(existsSync(join(directory, 'data', 'postmaster.pid')))
+    })
+  }
+
+  t.test('keeps what was committed when the owner is killed', async (t) => {
+    const directory = createPrepared(t)
+    const owner = await startOwner(t, { directory })
+    await query(owner.url, 'create table kept as select 42 as answer')
+    await owner.end('SIGKILL')
+
+    const { url } = await startServer(t, { directory })
+
+    t.strictSame(await query(url, 'select answer from kept'), [{ answer: 42 }])
+  })
+
+  t.test('outlives Ctrl-C until the owner has drained', async (t) => {
+    const directory = createPrepared(t)
+    const owner = await startOwner(t, { directory }, 'deaf')
+
+    // What a terminal does: a signal to every process of the foreground group.
+    process.kill(-owner.pid, 'SIGINT')
+
+    t.strictSame(await query(owner.url, 'select 1 as one'), [{ one: 1 }])
+    t.ok(findPart(directory, 'keeper'))
+  })
+
+  t.test('outlives a service manager that terminates every process', async (t) => {
+    const directory = createPrepared(t)
+    const owner = await startOwner(t, { directory }, 'return')
+
+    process.kill(findPart(directory, 'keeper'), 'SIGTERM')
+    await owner.end()
+
+    await until(() => processesIn(directory).length === 0, 'the end of all processes')
+    t.notOk(existsSync(join(directory, 'data', 'postmaster.pid')))
+  })
+
+  t.test('starts a killed server again at the same address, with its data', async (t) => {
+    const directory = createPrepared(t)
+    const owner = await startOwner(t, { directory })
+    await query(owner.url, 'create table kept as select 42 as answer')
+
+    process.kill(findPart(directory, 'postgres'), 'SIGKILL')
+
+    await until(async () => (await query(owner.url, 'select answer from kept')).length === 1, 'the server to be back')
+    t.equal(readFileSync(join(directory, 'port'), 'utf8'), String(owner.port))
+  })
+
+  t.test('is replaced when it is killed, and the server is back at the same address', async (t) => {
+    const directory = createPrepared(t)
+    const server = await startServer(t, { directory })
+    await query(server.url, 'create table kept as select 42 as answer')
+    const killed = findPart(directory, 'keeper')
+
+    process.kill(killed, 'SIGKILL')
+
+    await until(() => ![undefined, killed].includes(findPart(directory, 'keeper')), 'another keeper')
+    await until(async () => (await query(server.url, 'select answer from kept')).length === 1, 'the server to be back')
+    await server.stop()
+    t.strictSame(processesIn(directory), [])
+  })
+
+  t.test('that was killed together with its owner leaves a server that the next start replaces', async (t) => {
+    const directory = createPrepared(t)
+    const owner = await startOwner(t, { directory })
+    await query(owner.url, 'create table kept as select 42 as answer')
+    const orphan = findPart(directory, 'postgres')
+    process.kill(owner.pid, 'SIGSTOP')
+    process.kill(findPart(directory, 'keeper'), 'SIGKILL')
+    await owner.end('SIGKILL')
+
+    const { url, isOwner } = await startServer(t, { directory })
+
+    t.ok(isOwner)
+    t.not(findPart(directory, 'postgres'), orphan)
+    t.strictSame(await query(url, 'select answer from kept'), [{ answer: 42 }])
+  })
+
+  t.test('recovers when everything was killed and the pid of the server went to another process', async (t) => {
+    const directory = createPrepared(t)
+    const owner = await startOwner(t, { directory })
+    await query(owner.url, 'create table kept as select 42 as answer')
+    process.kill(owner.pid, 'SIGSTOP')
+    process.kill(findPart(directory, 'keeper'), 'SIGKILL')
+    process.kill(findPart(directory, 'postgres'), 'SIGKILL')
+    await owner.end('SIGKILL')
+    await until(() => processesIn(directory).length === 0, 'the end of all processes')
+    const bystander = await startBystander(t, statSync(join(directory, 'data')))
+    const pidFile = join(directory, 'data', 'postmaster.pid')
+    writeFileSync(pidFile, readFileSync(pidFile, 'utf8').replace(/^\d+/, String(bystander.pid)))
+
+    const { url } = await startServer(t, { directory })
+
+    t.strictSame(await query(url, 'select answer from kept'), [{ answer: 42 }])
+    t.equal(bystander.exitCode, null)
+  })
+
+  t.test('throws throwaway data away when they were not shut down orderly', async (t) => {
+    const directory = createPrepared(t)
+    writeFileSync(join(directory, 'throwaway'), '')
+    const owner = await startOwner(t, { directory, isThrowaway: true })
+    await query(owner.url, 'create table lost as select 42 as answer')
+    process.kill(owner.pid, 'SIGSTOP')
+    process.kill(findPart(directory, 'keeper'), 'SIGKILL')
+    process.kill(findPart(directory, 'postgres'), 'SIGKILL')
+    await owner.end('SIGKILL')
+
+    const { url } = await startServer(t, { directory, isThrowaway: true })
+
+    t.strictSame(await query(url, `select to_regclass('lost') as lost`), [{ lost: null }])
+  })
+
+  t.test('gives up a start whose owner is killed in the middle of it', async (t) => {
+    const directory = createPrepared(t)
+    const program = fileURLToPath(new URL('owner.ts', import.meta.url))
+    const owner = spawn(process.execPath, [program, JSON.stringify({ options: { directory }, end: 'none' })])
+    t.teardown(() => owner.kill('SIGKILL'))
+    await until(() => findPart(directory, 'postgres') > 0, 'the server to be on its way')
+
+    owner.kill('SIGKILL')
+
+    await until(() => processesIn(directory).length === 0, 'the end of all processes')
+    t.notOk(existsSync(join(directory, 'data', 'postmaster.pid')))
+  })
+})
+
+/** A process of the account that owns the data, since PostgreSQL only minds those of its own account. */
+async function startBystander(t: Test, { uid, gid }: { uid: number; gid: number }) {
+  const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { uid, gid, cwd: '/' })
+  t.teardown(() => bystander.kill('SIGKILL'))
+  await once(bystander, 'spawn')
+  return bystander
+}
