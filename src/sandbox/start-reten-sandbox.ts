@@ -4,19 +4,24 @@ import { createSandboxClock, type SandboxClock } from './clock.ts'
 import { addControlRoutes } from './control-routes.ts'
 import { createFaults, type FaultOptions, type Faults } from './faults.ts'
 import { createSandboxServer, listen } from './http-server.ts'
+import { cancelActivity, forceDispatch } from './reten/activity-actions.ts'
 import { createApiKey, type NewApiKey } from './reten/api-keys.ts'
 import { callerDecorator } from './reten/authenticate.ts'
+import { addCoreRoutes } from './reten/core-routes.ts'
 import { createActivities, type NewActivity } from './reten/create-activities.ts'
 import { createTenant, type NewTenant } from './reten/create-tenant.ts'
 import { setDispatchConfig, type NewDispatchConfig } from './reten/dispatch-configs.ts'
+import { createActivityDispatch } from './reten/dispatch-activity.ts'
 import { createDispatcher, type DispatchRun } from './reten/dispatcher.ts'
 import { countReten, type RetenCounts } from './reten/inspect.ts'
 import { addIntegrationRoutes } from './reten/integration-routes.ts'
 import type { Activity, Push } from './reten/records.ts'
 import { retenErrorBody } from './reten/refuse.ts'
-import { addSandboxRoutes, findActivity } from './reten/sandbox-routes.ts'
-import { createRetenState, findTenant, type Tenant } from './reten/state.ts'
+import { addSandboxActivityRoutes } from './reten/sandbox-activity-routes.ts'
+import { addSandboxRoutes } from './reten/sandbox-routes.ts'
+import { createRetenState, findActivity, findTenant, type Tenant } from './reten/state.ts'
 import { retenSwitchesSchema, type RetenSwitches } from './reten/switches.ts'
+import { addUser, issueToken, type Role } from './reten/users.ts'
 import type { DrawKey } from './seeded-random.ts'
 
 /** How Reten's stand-in is started. */
@@ -64,10 +69,16 @@ export interface RetenSandbox {
   createTenant(input?: NewTenant): ReadyTenant
   /** Answers the key itself; its default permissions are what a provider needs. */
   createApiKey(input?: NewApiKey, tenant?: string): string
+  /** A bearer token of a new user; goes with `x-tenant-id`. */
+  createToken(role: Role, tenant?: string): string
   setDispatchConfig(input: NewDispatchConfig, tenant?: string): void
   createActivities(count: number, input?: NewActivity, tenant?: string): Activity[]
   dispatchOnce(): Promise<DispatchRun>
   dispatchAll(): Promise<DispatchRun>
+  /** Dispatches one whose dispatch failed for good once more, with all its attempts; `false`: it is not such a one. */
+  forceDispatch(activityId: string): Promise<boolean>
+  /** Cancels one that is not dispatched; `false`: it is, or is unknown. The provider is not told. */
+  cancelActivity(activityId: string): boolean
   /** Sends an activity once more, changed if wanted, without touching its state. */
   resend(activityId: string, change?: Readonly<Record<string, unknown>>): Promise<Push | undefined>
   startDispatching(): void
@@ -85,7 +96,8 @@ export const startRetenSandbox = async (options: RetenSandboxOptions): Promise<R
   const clock = options.clock ?? createSandboxClock()
   const state = createRetenState(clock, seed, options.switches)
   const faults = createFaults(seed, options.faults)
-  const dispatcher = createDispatcher(state, faults)
+  const attempts = createActivityDispatch(state, faults)
+  const dispatcher = createDispatcher(state, attempts)
   let resultRequests = 0
 
   const app = createSandboxServer({
@@ -104,6 +116,8 @@ export const startRetenSandbox = async (options: RetenSandboxOptions): Promise<R
       resultRequests += 1
     },
   })
+  addCoreRoutes(app, state, attempts)
+  addSandboxActivityRoutes(app, state, attempts)
   addSandboxRoutes(app, { state, dispatcher, resultRequests: () => resultRequests })
   addControlRoutes(app, {
     clock,
@@ -139,13 +153,22 @@ export const startRetenSandbox = async (options: RetenSandboxOptions): Promise<R
     setSwitches,
     createTenant: (input) => addTenant(input, {}),
     createApiKey: (input, tenant) => createApiKey(state, tenantNamed(tenant), input).plaintextKey,
+    createToken: (role, tenant) => issueToken(state, addUser(state, tenantNamed(tenant), role)),
     setDispatchConfig: (input, tenant) => void setDispatchConfig(state, tenantNamed(tenant), input),
     createActivities: (count, input, tenant) => createActivities(state, tenantNamed(tenant), count, input),
     dispatchOnce: () => dispatcher.dispatchOnce(),
     dispatchAll: () => dispatcher.dispatchAll(),
+    forceDispatch: async (activityId) => {
+      const found = findActivity(state, activityId)
+      return found !== undefined && (await forceDispatch(attempts, ...found)).statusCode === 204
+    },
+    cancelActivity: (activityId) => {
+      const found = findActivity(state, activityId)
+      return found !== undefined && cancelActivity(state, found[0], activityId).statusCode === 200
+    },
     resend: async (activityId, change) => {
       const found = findActivity(state, activityId)
-      return found === undefined ? undefined : dispatcher.resend(...found, change)
+      return found === undefined ? undefined : attempts.resend(...found, change)
     },
     startDispatching: () => dispatcher.start(),
     stopDispatching: () => dispatcher.stop(),
@@ -153,7 +176,10 @@ export const startRetenSandbox = async (options: RetenSandboxOptions): Promise<R
     activities: (tenant) => [...tenantNamed(tenant).activities.values()],
     activity: (id) => findActivity(state, id)?.[1],
     close: async () => {
-      await dispatcher.close()
+      const isOver = dispatcher.close()
+      // First, so that a receiver that never answers does not hold up the rest.
+      await attempts.close()
+      await isOver
       await app.close()
     },
   }

@@ -7,8 +7,10 @@ import type {
   Operator,
   PayloadShape,
   Route,
+  TargetUser,
 } from './records.ts'
 import type { RetenState, Tenant } from './state.ts'
+import { resolveOnCreation } from './resolve-activity.ts'
 import { recordEvent } from './status-events.ts'
 
 /** What an activity is made of; what is left out is drawn or empty. */
@@ -26,6 +28,7 @@ export interface NewActivity {
   readonly operator?: Operator
   readonly route?: Route
   readonly attributes?: readonly ActivityAttribute[]
+  readonly targetUsers?: readonly TargetUser[]
   /** The body this activity is dispatched with, whatever the switch says. */
   readonly payloadShape?: PayloadShape
 }
@@ -42,7 +45,7 @@ const userStatuses = [
   { code: 'churned', label: 'Perdido' },
 ] as const
 
-/** Makes one activity, READY and in the dispatcher's queue. Throws a RangeError when the tenant has no commerce. */
+/** Makes one activity: READY and in the dispatcher's queue, or UNRESOLVED when it asks for what cannot be found. Throws a RangeError when the tenant has no commerce. */
 export const createActivity = (state: RetenState, tenant: Tenant, input: NewActivity = {}): Activity => {
   const { random, clock } = state
   const id = state.nextId('activity')
@@ -66,7 +69,7 @@ export const createActivity = (state: RetenState, tenant: Tenant, input: NewActi
     operator,
     route: input.route ?? routeOf(tenant, operator),
     attributes: input.attributes ?? [],
-    targetUsers: [],
+    targetUsers: input.targetUsers ?? [],
     payloadShape: input.payloadShape,
     createdAt: now,
     updatedAt: now,
@@ -82,6 +85,7 @@ export const createActivity = (state: RetenState, tenant: Tenant, input: NewActi
   tenant.activities.set(id, activity)
   tenant.byIdempotencyKey.set(activity.idempotencyKey, activity)
   tenant.ready.add(activity)
+  resolveOnCreation(state, tenant, activity)
   return activity
 }
 

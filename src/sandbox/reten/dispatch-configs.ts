@@ -1,4 +1,5 @@
-import { channels, type Channel, type DispatchConfig } from './records.ts'
+import { findProvider } from './dispatch-providers.ts'
+import { channels, type Activity, type Channel, type DispatchConfig } from './records.ts'
 import type { RetenState, Tenant } from './state.ts'
 
 /** Where a tenant's activities go. */
@@ -11,7 +12,7 @@ export interface NewDispatchConfig {
   readonly channel?: Channel
 }
 
-/** Configures dispatching, replacing what was configured for the same channels. */
+/** Configures dispatching to YOM, replacing what was configured for the same channels. */
 export const setDispatchConfig = (state: RetenState, tenant: Tenant, input: NewDispatchConfig): DispatchConfig[] => {
   const wanted = input.channel === undefined ? channels : [input.channel]
   for (const config of tenant.dispatchConfigs.values()) {
@@ -20,7 +21,7 @@ export const setDispatchConfig = (state: RetenState, tenant: Tenant, input: NewD
   return wanted.map((channel) => {
     const config: DispatchConfig = {
       id: state.nextId('dispatch-config'),
-      dispatchProviderId: state.random.uuid('dispatch-provider', 'YOM'),
+      dispatchProviderId: findProvider(state.providers, 'YOM')?.id ?? '',
       channel,
       baseUrl: input.baseUrl,
       credentials: { apiKey: input.apiKey },
@@ -30,4 +31,12 @@ export const setDispatchConfig = (state: RetenState, tenant: Tenant, input: NewD
     tenant.dispatchConfigs.set(config.id, config)
     return config
   })
+}
+
+/** The tenant's active configuration for the activity's channel. */
+export const findDispatchConfig = (tenant: Tenant, activity: Activity): DispatchConfig | undefined => {
+  for (const config of tenant.dispatchConfigs.values()) {
+    if (config.isActive && config.channel === activity.channel) return config
+  }
+  return undefined
 }

@@ -117,12 +117,25 @@ export interface StatusEvent {
 /** A value that travels with an activity. */
 export interface ActivityAttribute {
   readonly id: string
+  readonly attributeKeyId: string
   readonly key: string
+  readonly strategy: 'UPFRONT' | 'ON_DISPATCH' | 'CALLER_PROVIDED'
+  /** Taken when the value cannot be resolved; `undefined`: there is none. */
+  readonly fallback: unknown
   value: unknown
   resolutionStatus: 'PENDING' | 'RESOLVED' | 'FAILED' | 'FALLBACK'
   resolverType: string | null
   resolvedAt: string | null
   errorMessage: string | null
+  readonly createdAt: string
+  updatedAt: string
+}
+
+/** How a person is looked for; lower priority numbers are tried first. */
+export interface TargetCriterion {
+  readonly type: string
+  readonly config?: Readonly<Record<string, unknown>>
+  readonly priority?: number
 }
 
 /** A person an activity is meant for. */
@@ -130,6 +143,7 @@ export interface TargetUser {
   readonly id: string
   resolutionStatus: 'PENDING' | 'RESOLVED' | 'LOCKED' | 'FAILED'
   readonly resolutionStrategy: 'ON_CREATION' | 'ON_DISPATCH' | 'MANUAL'
+  readonly criteria: readonly TargetCriterion[]
   lockReason: string | null
   commerceUser: CommerceUser | null
 }

@@ -1,31 +1,21 @@
 // Our own routes on Reten's stand-in, not Reten's: set up, steer, look inside.
 import type { FastifyInstance } from 'fastify'
 import { createApiKey, type NewApiKey } from './api-keys.ts'
-import { createActivities, type NewActivity } from './create-activities.ts'
 import { createTenant, type NewTenant } from './create-tenant.ts'
 import { setDispatchConfig, type NewDispatchConfig } from './dispatch-configs.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import { countReten, describeActivityInFull } from './inspect.ts'
-import { cutPage, queryText, readPageRequest, type Query } from './list-page.ts'
-import { channels, payloadShapes, type Activity, type Channel, type PayloadShape } from './records.ts'
+import { countReten } from './inspect.ts'
+import { queryText, type Query } from './list-page.ts'
+import { channels } from './records.ts'
 import { retenErrorBody } from './refuse.ts'
 import { findTenant, type RetenState, type Tenant } from './state.ts'
+import { addUser, issueToken, roles, type Role } from './users.ts'
 
 /** What the routes steer. */
 export interface SandboxRoutesOptions {
   readonly state: RetenState
   readonly dispatcher: Dispatcher
   readonly resultRequests: () => number
-}
-
-interface CreateActivitiesBody {
-  readonly tenant?: string
-  readonly count?: number
-  readonly type?: 'TASK' | 'MESSAGE'
-  readonly channel?: Channel
-  readonly payload_shape?: PayloadShape
-  readonly commerce_external_id?: string
-  readonly scheduled_at?: string
 }
 
 const text = { type: 'string', minLength: 1 } as const
@@ -76,6 +66,17 @@ export const addSandboxRoutes = (app: FastifyInstance, options: SandboxRoutesOpt
     },
   )
 
+  app.post<{ Body: { tenant?: string; role: Role } }>(
+    '/sandbox/tokens',
+    { schema: { body: { ...objectOf({ tenant: text, role: { enum: roles } }), required: ['role'] } } },
+    (request, reply) => {
+      const tenant = findTenant(state, request.body.tenant)
+      if (tenant === undefined) return reply.code(404).send(retenErrorBody(404, 'Tenant not found'))
+      const token = issueToken(state, addUser(state, tenant, request.body.role))
+      return reply.code(201).send({ token, tenantId: tenant.id })
+    },
+  )
+
   app.post<{ Body: NewDispatchConfig & { tenant?: string } }>(
     '/sandbox/dispatch-configs',
     {
@@ -107,69 +108,6 @@ export const addSandboxRoutes = (app: FastifyInstance, options: SandboxRoutesOpt
       return { on: request.body.on }
     },
   )
-
-  addActivityRoutes(app, options)
-}
-
-const addActivityRoutes = (app: FastifyInstance, { state, dispatcher }: SandboxRoutesOptions): void => {
-  app.post<{ Body: CreateActivitiesBody }>(
-    '/sandbox/activities',
-    {
-      schema: {
-        body: objectOf({
-          tenant: text,
-          count: { type: 'integer', minimum: 1, maximum: 100_000 },
-          type: { enum: ['TASK', 'MESSAGE'] },
-          channel: { enum: channels },
-          payload_shape: { enum: payloadShapes },
-          commerce_external_id: text,
-          scheduled_at: { type: 'string', format: 'iso-8601' },
-        }),
-      },
-    },
-    (request, reply) => {
-      const tenant = findTenant(state, request.body.tenant)
-      if (tenant === undefined) return reply.code(404).send(retenErrorBody(404, 'Tenant not found'))
-      const input = toNewActivity(tenant, request.body)
-      if (input === undefined) return reply.code(404).send(retenErrorBody(404, 'Commerce not found'))
-      const activities = createActivities(state, tenant, request.body.count ?? 1, input)
-      return reply.code(201).send({ count: activities.length, ids: activities.map(({ id }) => id) })
-    },
-  )
-
-  app.get<{ Querystring: Query }>('/sandbox/activities', (request, reply) => {
-    const page = readPageRequest(request.query, 100)
-    if ('statusCode' in page) return reply.code(page.statusCode).send(page.body)
-    const only = queryText(request.query, 'tenant')
-    const status = queryText(request.query, 'status')
-    const tenants = only === undefined ? [...state.tenants.values()] : [findTenant(state, only)]
-    const rows = tenants.flatMap((tenant) => (tenant === undefined ? [] : [...tenant.activities.values()]))
-    return cutPage(rows, (row) => status === undefined || row.status === status, describeActivityInFull, page)
-  })
-
-  app.get<{ Params: { id: string } }>('/sandbox/activities/:id', (request, reply) => {
-    const [, activity] = findActivity(state, request.params.id) ?? []
-    if (activity === undefined) return reply.code(404).send(retenErrorBody(404, 'Activity not found'))
-    return describeActivityInFull(activity)
-  })
-
-  app.post<{ Params: { id: string }; Body: { change?: Record<string, unknown> } | undefined }>(
-    '/sandbox/activities/:id/resend',
-    async (request, reply) => {
-      const found = findActivity(state, request.params.id)
-      const push = found === undefined ? undefined : await dispatcher.resend(...found, request.body?.change)
-      return push ?? reply.code(404).send(retenErrorBody(404, 'Activity or dispatch config not found'))
-    },
-  )
-}
-
-/** The activity and its tenant, whichever that is. */
-export const findActivity = (state: RetenState, id: string): [Tenant, Activity] | undefined => {
-  for (const tenant of state.tenants.values()) {
-    const activity = tenant.activities.get(id)
-    if (activity !== undefined) return [tenant, activity]
-  }
-  return undefined
 }
 
 const objectOf = (properties: object): object => ({ type: 'object', additionalProperties: false, properties })
@@ -185,15 +123,3 @@ const describeTenant = (tenant: Tenant): Record<string, unknown> => ({
   operators: [...tenant.operators.values()].map(({ externalId }) => externalId),
   dispatchConfigs: [...tenant.dispatchConfigs.values()].map(({ channel, baseUrl }) => ({ channel, baseUrl })),
 })
-
-const toNewActivity = (tenant: Tenant, body: CreateActivitiesBody): NewActivity | undefined => {
-  const commerce = tenant.commercesByExternalId.get(body.commerce_external_id ?? '')
-  if (body.commerce_external_id !== undefined && commerce === undefined) return undefined
-  return {
-    ...(commerce === undefined ? {} : { commerce }),
-    ...(body.type === undefined ? {} : { type: body.type }),
-    ...(body.channel === undefined ? {} : { channel: body.channel }),
-    ...(body.payload_shape === undefined ? {} : { payloadShape: body.payload_shape }),
-    ...(body.scheduled_at === undefined ? {} : { scheduledAt: body.scheduled_at }),
-  }
-}

@@ -2,6 +2,7 @@ import type { SandboxClock } from '../clock.ts'
 import { createSeededRandom, type DrawKey, type SeededRandom } from '../seeded-random.ts'
 import type {
   Activity,
+  ActivityAttribute,
   ActivityResult,
   ApiKey,
   Commerce,
@@ -10,7 +11,9 @@ import type {
   ResultType,
   Route,
 } from './records.ts'
+import { createDispatchProviders, type DispatchProvider } from './dispatch-providers.ts'
 import { defaultRetenSwitches, type RetenSwitches } from './switches.ts'
+import type { User } from './users.ts'
 
 /** A customer of Reten's: everything but providers belongs to exactly one. */
 export interface Tenant {
@@ -38,7 +41,7 @@ export interface Tenant {
 export interface AttributePolicy {
   readonly id: string
   readonly attributeKeyId: string
-  readonly strategy: string
+  readonly strategy: ActivityAttribute['strategy']
   readonly resolverType: string
 }
 
@@ -58,6 +61,9 @@ export interface RetenState {
   switches: RetenSwitches
   readonly tenants: Map<string, Tenant>
   readonly keysByHash: Map<string, ApiKey>
+  readonly users: Map<string, User>
+  readonly tokenSecret: string
+  readonly providers: ReadonlyMap<string, DispatchProvider>
   /** A fresh id; the n-th of a kind is the same in every run with the same seed. */
   nextId(kind: string): string
 }
@@ -77,6 +83,9 @@ export const createRetenState = (
     switches: { ...defaultRetenSwitches, ...switches },
     tenants: new Map(),
     keysByHash: new Map(),
+    users: new Map(),
+    tokenSecret: random.hex(64, 'token-secret'),
+    providers: createDispatchProviders(clock, random),
     nextId: (kind) => {
       const count = (drawn.get(kind) ?? 0) + 1
       drawn.set(kind, count)
@@ -85,7 +94,16 @@ export const createRetenState = (
   }
 }
 
-/** The tenant, or the only one there is when none is named; `undefined` when that names nobody. */
+/** The activity and its tenant, whichever that is. */
+export const findActivity = (state: RetenState, id: string): [Tenant, Activity] | undefined => {
+  for (const tenant of state.tenants.values()) {
+    const activity = tenant.activities.get(id)
+    if (activity !== undefined) return [tenant, activity]
+  }
+  return undefined
+}
+
+/** The tenant, or the first when none is named; `undefined` when that names nobody. */
 export const findTenant = (state: RetenState, idOrCode?: string): Tenant | undefined => {
   if (idOrCode === undefined) return state.tenants.values().next().value
   const byId = state.tenants.get(idOrCode)

@@ -43,6 +43,8 @@ export interface RetenSwitches {
   readonly commerceMismatch: 'refuse' | 'accept'
   /** A result that names an unknown operator; `isPlaceholder` in the documentation hints at the second. */
   readonly unknownOperator: 'not_found' | 'placeholder'
+  /** Attribute keys that cannot be resolved at present: activities that ask for them are UNRESOLVED. */
+  readonly unresolvableAttributes: readonly string[]
   /** The order of the integration list. */
   readonly listOrder: 'newest' | 'oldest'
   /** Whether rows of the integration list carry operator, provider id and result; only prose says so. */
@@ -70,6 +72,7 @@ export const defaultRetenSwitches: RetenSwitches = Object.freeze({
   failedTakesResults: 'accept',
   commerceMismatch: 'refuse',
   unknownOperator: 'not_found',
+  unresolvableAttributes: Object.freeze([]),
   listOrder: 'newest',
   listResultFields: true,
 })
@@ -102,6 +105,7 @@ export const retenSwitchesSchema = {
     failedTakesResults: { enum: ['accept', 'refuse'] },
     commerceMismatch: { enum: ['refuse', 'accept'] },
     unknownOperator: { enum: ['not_found', 'placeholder'] },
+    unresolvableAttributes: { type: 'array', items: { type: 'string' } },
     listOrder: { enum: ['newest', 'oldest'] },
     listResultFields: boolean,
   },
