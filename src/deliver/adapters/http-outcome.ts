@@ -6,6 +6,7 @@
 //  403 with a code that means quota   throttled
 //  404, 405 without JSON              retry         a page of a gateway, not the API: a wrong address or a deploy
 //  408, 425                           retry         says itself that nothing was done
+//  409                                retry         where the adapter does not take it for "you have done this before"
 //  429                                throttled
 //  other 4xx                          rejected
 //  501, 503, 505, 521-523, 525, 526   retry         the request was refused, or a gateway did not reach the service
@@ -32,7 +33,7 @@ export type NotAccepted = Exclude<Outcome, { readonly kind: 'accepted' }>
 
 /** The request surely was not carried out; 521 to 526 are Cloudflare's words for an origin it did not reach. */
 const NOT_DONE_5XX: ReadonlySet<number> = new Set([501, 503, 505, 521, 522, 523, 525, 526])
-const NOT_DONE_4XX: ReadonlySet<number> = new Set([408, 425])
+const NOT_DONE_4XX: ReadonlySet<number> = new Set([408, 409, 425])
 /** Quotas that are told as 403. Source: Salesforce REST API, error code REQUEST_LIMIT_EXCEEDED; the rest by analogy. */
 const QUOTA_CODES: ReadonlySet<string> = new Set([
   'REQUEST_LIMIT_EXCEEDED',
@@ -45,6 +46,19 @@ const CODE_FIELDS = ['errorCode', 'code', 'name', 'errorType', 'error'] as const
 const MESSAGE_FIELDS = ['message', 'error', 'detail', 'title', 'errors'] as const
 /** Enough for a sentence and its details; the whole body stands in the exchange. */
 const LONGEST_WORDS = 500
+
+/** Whether the status is one of success. */
+export function isSuccess({ status }: HttpAnswer): boolean {
+  return status >= 200 && status < 300
+}
+
+/**
+ * Whether a 409 says that this very delivery was taken before. With a Retry-After it says that a first request is still
+ * under way, as the draft on Idempotency-Key has it.
+ */
+export function isTakenBefore({ status, headers }: HttpAnswer): boolean {
+  return status === 409 && headers['retry-after'] === undefined
+}
 
 /** The outcome of an answer that is not a 2xx, by the table above. */
 export function readStatusOutcome(answer: HttpAnswer, context: OutcomeContext): NotAccepted {

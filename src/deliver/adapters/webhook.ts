@@ -17,7 +17,7 @@ import { HttpFault } from '../../http-client.ts'
 import type { HttpAnswer } from '../../http-client.ts'
 import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand } from './adapter.ts'
 import { createSettingsReader } from './adapter-settings.ts'
-import { readFaultOutcome, readStatusOutcome } from './http-outcome.ts'
+import { isSuccess, isTakenBefore, readFaultOutcome, readStatusOutcome } from './http-outcome.ts'
 import { createReplyResultReader } from './reply-result.ts'
 import type { ReadReplyResult } from './reply-result.ts'
 import { readTaskId } from './task-id.ts'
@@ -61,7 +61,7 @@ export const createWebhookAdapter: CreateAdapter = (input: AdapterInput): Adapte
           signal,
         })
         const exchange = { status: answer.status, request, response: excerpt(answer.body) }
-        if (isTaken(answer)) return readTaken(answer, command, readResult, exchange)
+        if (isSuccess(answer) || isTakenBefore(answer)) return readTaken(answer, command, readResult, exchange)
         return readStatusOutcome(answer, { who: WHO, exchange, nowMs: clock.now(), excerpt })
       } catch (error) {
         if (!(error instanceof HttpFault)) throw error
@@ -74,10 +74,6 @@ export const createWebhookAdapter: CreateAdapter = (input: AdapterInput): Adapte
 
 function toBody({ dispatchId, idempotencyKey, connection, activity, body }: DeliverCommand): string {
   return JSON.stringify({ dispatchId, idempotencyKey, connection, activity, body })
-}
-
-function isTaken({ status, headers }: HttpAnswer): boolean {
-  return (status >= 200 && status < 300) || (status === 409 && headers['retry-after'] === undefined)
 }
 
 function readTaken(

@@ -92,14 +92,9 @@ export function readYomCreated(answer: HttpAnswer): YomCreated {
 }
 
 /**
- * Assumption 10: 409 means that a task with this key or external id exists, so it is accepted, with its id where the body
- * tells it. With a Retry-After it is the draft's other 409, a first request still under way, and is repeated instead.
+ * Assumption 10: 409 means that a task with this key or external id exists, so it is accepted; with a Retry-After it is
+ * repeated (see `isTakenBefore`). The id of the existing task, where the body tells it.
  */
-export function isYomDuplicate(answer: HttpAnswer): boolean {
-  return answer.status === 409 && answer.headers['retry-after'] === undefined
-}
-
-/** The id of the task that a duplicate's answer names. */
 export function readYomDuplicateId(answer: HttpAnswer): string | undefined {
   const reading = readJson(answer.body)
   return reading.isJson ? readYomTaskId(reading.value) : undefined
@@ -122,7 +117,7 @@ export function isYomError(record: Readonly<Record<string, unknown>>): boolean {
   if (readText(errorCode) !== undefined || success === false) return true
   if (typeof name === 'string' && name.endsWith('Error') && readText(message) !== undefined) return true
   if (readText(error) !== undefined || readRecord(error) !== undefined) return true
-  if (Array.isArray(errors) ? errors.length > 0 : readRecord(errors) !== undefined) return true
+  if (Object.keys(readRecord(errors) ?? (Array.isArray(errors) ? errors : [])).length > 0) return true
   return isBadStatus(statusCode) || isBadStatus(status)
 }
 

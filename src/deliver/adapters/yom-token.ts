@@ -7,7 +7,7 @@ import type { HttpAnswer, HttpClient } from '../../http-client.ts'
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../time.ts'
 import type { Clock } from '../../time.ts'
 import { untilAborted } from '../../until-aborted.ts'
-import { readFaultOutcome, readStatusOutcome } from './http-outcome.ts'
+import { isSuccess, readFaultOutcome, readStatusOutcome } from './http-outcome.ts'
 import { YOM_GRANT_PATH, YOM_TOKEN_LIFE_WITHOUT_EXP_MS } from './yom-assumptions.ts'
 
 export type TokenReading =
@@ -106,7 +106,7 @@ async function grant(input: YomTokensInput, signal: AbortSignal): Promise<TokenR
     return none({ kind: 'retry', code: `token_${code}`, message, exchange })
   }
 
-  if (answer.status >= 200 && answer.status < 300) {
+  if (isSuccess(answer)) {
     const token = readAccessToken(answer.body)
     if (token !== undefined) return { kind: 'token', token }
     // Its body is not shown: what could not be read as a token may still hold one.

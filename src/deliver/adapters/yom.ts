@@ -1,7 +1,7 @@
 // Delivers to YOM. What is assumed about YOM stands in yom-assumptions.ts, and only there; this file makes the call.
 import type { Accepted, Outcome } from '../../dispatch/outcome.ts'
 import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand } from './adapter.ts'
-import { describeAnswer, readStatusOutcome } from './http-outcome.ts'
+import { describeAnswer, isSuccess, isTakenBefore, readStatusOutcome } from './http-outcome.ts'
 import { createReplyResultReader } from './reply-result.ts'
 import type { ReadReplyResult } from './reply-result.ts'
 import { createYomCall } from './yom-call.ts'
@@ -9,7 +9,6 @@ import type { YomAnswered, YomCall, YomRequest } from './yom-call.ts'
 import {
   YOM_EXTERNAL_ID_QUERY,
   YOM_IDEMPOTENCY_HEADER,
-  isYomDuplicate,
   readYomCreated,
   readYomDuplicateId,
   readYomFound,
@@ -64,8 +63,8 @@ function readDelivered(
   readResult: ReadReplyResult,
 ): Outcome {
   const { exchange, who } = context
-  if (isYomDuplicate(answer)) return { kind: 'accepted', providerTaskId: readYomDuplicateId(answer), exchange }
-  if (answer.status < 200 || answer.status > 299) return readStatusOutcome(answer, context)
+  if (isTakenBefore(answer)) return { kind: 'accepted', providerTaskId: readYomDuplicateId(answer), exchange }
+  if (!isSuccess(answer)) return readStatusOutcome(answer, context)
 
   const created = readYomCreated(answer)
   switch (created.kind) {
@@ -95,7 +94,7 @@ async function lookUp(call: YomCall, taskPath: string, command: DeliverCommand, 
   if (sent.kind === 'none') return unlessAboutUs(sent.outcome)
   const { answer, context } = sent
   const { exchange, who } = context
-  if (answer.status < 200 || answer.status > 299) return unlessAboutUs(readStatusOutcome(answer, context))
+  if (!isSuccess(answer)) return unlessAboutUs(readStatusOutcome(answer, context))
 
   const found = readYomFound(answer, externalId)
   switch (found.kind) {
