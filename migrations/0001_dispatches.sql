@@ -266,8 +266,7 @@ create index audit_log_by_target on audit_log (target, at) where target is not n
 create table periodic_leases (
   name text primary key,
   holder text not null,
-  leased_until timestamptz not null,
-  last_finished_at timestamptz
+  leased_until timestamptz not null
 );
 
 comment on table periodic_leases is 'One instance at a time runs each periodic task; a row, not a session lock, so that poolers do no harm.';

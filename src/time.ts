@@ -25,3 +25,9 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', finish, { once: true })
   })
 }
+
+/** An ISO 8601 time as UTC with milliseconds, or undefined where it names no instant (a leap second, a 31st of April). */
+export function toUtc(text: string): string | undefined {
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString()
+}

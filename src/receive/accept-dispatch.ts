@@ -8,7 +8,7 @@ import type { ErrorCode, Fault } from '../errors.ts'
 import { describeFault } from '../schemas.ts'
 import type { UnreadableBody } from '../store/quarantine-body.ts'
 import type { Inbox, Receipt } from './inbox.ts'
-import { parseBody } from './parse-body.ts'
+import { parseBody } from '../parse-body.ts'
 
 /** A push as it came, authenticated. */
 export interface Push {

@@ -3,6 +3,7 @@ import type { ProviderEvent } from '../dispatch/provider-event.ts'
 import { AppError } from '../errors.ts'
 import { compileSchema, describeFault } from '../schemas.ts'
 import type { ProviderEventBody } from '../schema-types.ts'
+import { toUtc } from '../time.ts'
 
 let check: ReturnType<typeof compileSchema<ProviderEventBody>> | undefined
 
@@ -24,13 +25,22 @@ export function readProviderEvent(body: unknown): ProviderEvent {
       eventId: value.eventId ?? undefined,
       status: value.status,
       code: value.result,
-      occurredAt: new Date(value.occurredAt).toISOString(),
+      occurredAt: instantOf(value.occurredAt, '/occurredAt'),
       externalStatus: value.externalStatus ?? undefined,
       comment: value.comment ?? undefined,
       contactType: value.contactType ?? undefined,
       operatorExternalId: value.operatorExternalId ?? undefined,
       futureScheduledAt:
-        typeof value.futureScheduledAt === 'string' ? new Date(value.futureScheduledAt).toISOString() : undefined,
+        typeof value.futureScheduledAt === 'string'
+          ? instantOf(value.futureScheduledAt, '/futureScheduledAt')
+          : undefined,
     },
   }
+}
+
+function instantOf(text: string, path: string): string {
+  const utc = toUtc(text)
+  if (utc !== undefined) return utc
+  const fault = { path, message: 'names no instant' }
+  throw new AppError('RCV_BODY_INVALID', describeFault('body', fault), { details: [fault] })
 }

@@ -48,7 +48,10 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
   try {
     answer = await ready.client.submitResult(toSubmission(ready.report), signal)
   } catch (error) {
-    deps.logger.error({ event: 'report.fault', dispatchId: job.dispatchId, err: error }, 'a report ended in a fault of ours')
+    deps.logger.error(
+      { event: 'report.fault', dispatchId: job.dispatchId, err: error },
+      'a report ended in a fault of ours',
+    )
     await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: FAULT_DELAY_MS, isFateUnknown: true })
     return
   }

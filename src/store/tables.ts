@@ -177,7 +177,6 @@ export interface Database {
     name: string
     holder: string
     leased_until: Instant
-    last_finished_at: Instant | null
   }
   migration_marks: {
     name: string

@@ -1,9 +1,9 @@
 // From bytes to a JSON object, or to the reason why not. The bytes themselves are kept whatever comes of this.
 import { isUtf8 } from 'node:buffer'
 import secureJson from 'secure-json-parse'
-import { isJsonObject } from '../dispatch/read-activity.ts'
-import type { JsonObject } from '../dispatch/read-activity.ts'
-import type { ErrorCode } from '../errors.ts'
+import { isJsonObject } from './dispatch/read-activity.ts'
+import type { JsonObject } from './dispatch/read-activity.ts'
+import type { ErrorCode } from './errors.ts'
 
 // Deeper than any activity, and far below where recursion of a serializer ends. A body beyond it is refused, or it would be
 // acknowledged here and could never be sent on.

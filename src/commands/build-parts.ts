@@ -1,0 +1,163 @@
+// The parts every role shares, and the loops of a role that works: built here, started and stopped by start-service.ts.
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Config } from '../config.ts'
+import type { Connection } from '../connection.ts'
+import { createAdapterPool } from '../deliver/adapter-pool.ts'
+import type { AdapterPool } from '../deliver/adapter-pool.ts'
+import type { ResultTypeView } from '../deliver/adapters/adapter.ts'
+import { createDeliveryWorker } from '../deliver/delivery-worker.ts'
+import { AppError } from '../errors.ts'
+import { createHttpClient } from '../http-client.ts'
+import type { HttpClient } from '../http-client.ts'
+import type { JobLoop } from '../job-loop.ts'
+import type { Logger } from '../logger.ts'
+import type { Metrics } from '../ops/metrics.ts'
+import { createPeriodic } from '../periodic.ts'
+import { createReportWorker } from '../report/report-worker.ts'
+import { createRetenClients } from '../report/reten-clients.ts'
+import type { RetenClients } from '../report/reten-clients.ts'
+import type { Service } from '../services.ts'
+import { createConnectionCatalog } from '../store/connection-catalog.ts'
+import type { ConnectionCatalog } from '../store/connection-catalog.ts'
+import type { Db } from '../store/database.ts'
+import { matchProviderEvents } from '../store/match-provider-events.ts'
+import { createListener, createNotifier } from '../store/notifications.ts'
+import { ensureDayPartitions } from '../store/partitions.ts'
+import { rescueJobs } from '../store/rescue-jobs.ts'
+import type { JobKind } from '../store/tables.ts'
+import { takeTurn } from '../store/take-turn.ts'
+import { systemClock } from '../time.ts'
+
+export interface Parts {
+  readonly db: Db
+  readonly catalog: ConnectionCatalog
+  readonly http: HttpClient
+  readonly adapters: AdapterPool
+  readonly retenClients: RetenClients
+  /** Empty in the role `http`. */
+  readonly loops: readonly JobLoop[]
+  /** In the order they start; the loops are among them. */
+  readonly services: readonly Service[]
+  /** Jobs of this kind may be due: wakes this process's loop and tells the others. */
+  nudge(kind: JobKind): void
+}
+
+export interface PartsInput {
+  readonly config: Config
+  readonly db: Db
+  readonly directUrl: string
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+const EVERY_2_SECONDS = '*/2 * * * * *'
+const EVERY_5_SECONDS = '*/5 * * * * *'
+// Hourly although days are made 14 ahead: what missed a run for any reason is made up for within the hour.
+const EVERY_HOUR = '0 7 * * * *'
+
+/** Builds everything but the listeners. Opens no socket and starts no timer. */
+export function buildParts(input: PartsInput): Parts {
+  const { config, db, logger, metrics } = input
+  const worker = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
+  const clock = systemClock
+  const http = createHttpClient()
+  const catalog = createConnectionCatalog({ db, config, clock, logger })
+  const retenClients = createRetenClients({ http, clock })
+  const adapters = createAdapterPool({
+    http,
+    clock,
+    random: Math.random,
+    logger,
+    resultTypes: (connection, signal) => readResultTypes(retenClients, connection, signal),
+  })
+  const notifier = createNotifier(db, logger)
+  const loops = new Map<JobKind, JobLoop>()
+  const nudge = (kind: JobKind): void => {
+    loops.get(kind)?.nudge()
+    notifier.notify(kind)
+  }
+  const shared = { db, catalog, clock, random: Math.random, logger, metrics, worker }
+  if (config.role !== 'http') {
+    loops.set(
+      'deliver',
+      createDeliveryWorker({
+        ...shared,
+        adapters,
+        onReportDue: () => nudge('report'),
+        onConnectionChanged: () => void catalog.refresh().catch(() => {}), // the periodic refresh says what is wrong
+      }),
+    )
+    loops.set('report', createReportWorker({ ...shared, retenClients }))
+  }
+  const services = [
+    createPeriodic({ name: 'connections', pattern: EVERY_5_SECONDS, logger, run: () => catalog.refresh() }),
+    createPeriodic({
+      name: 'partitions',
+      pattern: EVERY_HOUR,
+      logger,
+      guard: () => takeTurn(db, { task: 'partitions', holder: worker, leaseSeconds: 600 }),
+      run: () => ensureDayPartitions(db),
+    }),
+    ...(config.role === 'http' ? [] : workerServices(input, worker, [...loops.values()], nudge)),
+  ]
+  return { db, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
+}
+
+function workerServices(
+  { db, directUrl, logger }: PartsInput,
+  worker: string,
+  loops: readonly JobLoop[],
+  nudge: (kind: JobKind) => void,
+): Service[] {
+  const byName = new Map(loops.map((loop) => [loop.name, loop]))
+  return [
+    ...loops,
+    createListener({ url: directUrl, logger, onNotified: (kind) => byName.get(kind)?.nudge() }),
+    createPeriodic({ name: 'rescue', pattern: EVERY_2_SECONDS, logger, run: () => rescue(db, logger, nudge) }),
+    createPeriodic({
+      name: 'match-events',
+      pattern: EVERY_5_SECONDS,
+      logger,
+      guard: () => takeTurn(db, { task: 'match-events', holder: worker, leaseSeconds: 60 }),
+      run: async () => {
+        if ((await matchProviderEvents(db)) > 0) nudge('report')
+      },
+    }),
+  ]
+}
+
+async function rescue(db: Db, logger: Logger, nudge: (kind: JobKind) => void): Promise<void> {
+  const { rescued, poisoned } = await rescueJobs(db)
+  if (rescued > 0) {
+    logger.warn({ event: 'jobs.rescued', count: rescued }, `${rescued} jobs of workers that ended are due again`)
+    nudge('deliver')
+    nudge('report')
+  }
+  for (const dispatchId of poisoned) {
+    logger.error(
+      { event: 'delivery.gave_up', dispatchId, code: 'crashed_worker' },
+      'set aside: its workers ended three times',
+    )
+  }
+}
+
+async function readResultTypes(
+  clients: RetenClients,
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<readonly ResultTypeView[]> {
+  const access = clients.get(connection)
+  if (access === undefined) {
+    throw new AppError(
+      'RCV_ADAPTER_SETTINGS',
+      `${connection.name} has no Reten key: set RETEN_API_KEY and RETEN_ENVIRONMENT`,
+    )
+  }
+  const reading = await access.resultTypes.read(signal)
+  if (reading.kind !== 'ok') throw new Error(`the result types cannot be read: ${reading.message}`)
+  return reading.value.map((type) => ({
+    code: type.code,
+    requiresFutureScheduledAt: type.requiresFutureScheduledAt === true,
+  }))
+}

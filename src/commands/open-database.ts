@@ -1,0 +1,83 @@
+// The database a command works on: DATABASE_URL, or the embedded one, which a running service shares with its commands.
+import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
+import type { Config } from '../config.ts'
+import { startEmbeddedPostgres } from '../embedded/start-embedded-postgres.ts'
+import { AppError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { openDatabase } from '../store/database.ts'
+import type { DatabaseHandle } from '../store/database.ts'
+import { isDatabaseAway } from '../store/database-errors.ts'
+import { checkMigrations, migrate } from '../store/migrate.ts'
+
+/** Where the embedded database keeps its data: in the project, so that every clone has its own. */
+export const EMBEDDED_DIRECTORY = fileURLToPath(new URL('../../.data/postgres', import.meta.url))
+
+export interface DatabaseSource {
+  readonly url: string
+  /** For LISTEN and migrations. */
+  readonly directUrl: string
+  readonly isEmbedded: boolean
+  /** Stops the embedded server where this process owns it. */
+  stop(): Promise<void>
+}
+
+export interface CommandDatabase extends DatabaseHandle {
+  readonly url: string
+}
+
+/** Says which database to use, starting the embedded one where none is configured. */
+export async function findDatabase(
+  config: Config,
+  logger: Logger,
+  directory = EMBEDDED_DIRECTORY,
+): Promise<DatabaseSource> {
+  if (config.databaseUrl !== undefined) {
+    const url = config.databaseUrl
+    return { url, directUrl: config.databaseDirectUrl ?? url, isEmbedded: false, stop: async () => {} }
+  }
+  const server = await startEmbeddedPostgres({ directory, logger })
+  return { url: server.url, directUrl: server.url, isEmbedded: true, stop: () => server.stop() }
+}
+
+/** Opens the database for a command; the schema is checked, and brought up to date on the embedded one. */
+export async function openCommandDatabase(config: Config, logger: Logger): Promise<CommandDatabase> {
+  const source = await findDatabase(config, logger)
+  const handle = openDatabase({ url: source.url, poolSize: 2, logger, applicationName: 'reten-dispatch-command' })
+  const close = async (): Promise<void> => {
+    await handle.close()
+    await source.stop()
+  }
+  try {
+    await assertReachable(handle, source.url)
+    if (source.isEmbedded) await migrate(handle.db)
+    await checkMigrations(handle.db)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { ...handle, url: source.url, close }
+}
+
+/** Throws RCV_DATABASE_UNAVAILABLE with the host, never with the password, where nothing answers there. */
+export async function assertReachable(handle: DatabaseHandle, url: string): Promise<void> {
+  try {
+    await sql`select 1`.execute(handle.db)
+  } catch (error) {
+    if (!isDatabaseAway(error) && !isRefusedLogin(error)) throw error
+    const why = error instanceof Error ? error.message : String(error)
+    throw new AppError('RCV_DATABASE_UNAVAILABLE', `the database at ${hostOf(url)} cannot be used: ${why}`, {
+      cause: error,
+    })
+  }
+}
+
+// Class 28: the login was refused; 3D000: there is no such database.
+function isRefusedLogin(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(28|3D)/.test(error.code)
+}
+
+function hostOf(url: string): string {
+  const { hostname, port, pathname } = new URL(url)
+  return `${hostname}:${port === '' ? '5432' : port}${pathname}`
+}

@@ -1,0 +1,218 @@
+// The whole service from its settings: in which order it starts, and in which order it stops.
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Config } from '../config.ts'
+import { describeConfig } from '../config.ts'
+import { checkSettings } from '../connection.ts'
+import type { Connection } from '../connection.ts'
+import type { ProviderEvent } from '../dispatch/provider-event.ts'
+import type { Logger } from '../logger.ts'
+import { registerHealthRoutes } from '../ops/health.ts'
+import type { HealthCheck, HealthDeps } from '../ops/health.ts'
+import { createMetrics } from '../ops/metrics.ts'
+import type { Metrics } from '../ops/metrics.ts'
+import { createOpsApp } from '../ops-app.ts'
+import { createPublicApp } from '../public-app.ts'
+import { createInbox } from '../receive/inbox.ts'
+import type { Inbox } from '../receive/inbox.ts'
+import { registerReceiveRoutes } from '../receive/routes.ts'
+import { readProviderEvent } from '../report/read-provider-event.ts'
+import { registerWebhookRoutes } from '../report/webhook-routes.ts'
+import { startServices, stopServices } from '../services.ts'
+import { ENVIRONMENT_CONNECTION } from '../store/connection-catalog.ts'
+import { openDatabase } from '../store/database.ts'
+import type { Db } from '../store/database.ts'
+import { insertDispatches } from '../store/insert-dispatches.ts'
+import { checkMigrations, migrate } from '../store/migrate.ts'
+import { ensureDayPartitions } from '../store/partitions.ts'
+import { pingDatabase } from '../store/ping-database.ts'
+import { quarantineBody } from '../store/quarantine-body.ts'
+import { recordRepeat } from '../store/record-repeat.ts'
+import { saveEnvironmentConnection } from '../store/save-environment-connection.ts'
+import { systemClock } from '../time.ts'
+import { SERVICE_VERSION } from '../version.ts'
+import { buildParts } from './build-parts.ts'
+import type { Parts } from './build-parts.ts'
+import { assertReachable, findDatabase } from './open-database.ts'
+
+export interface RunningService {
+  /** Origins as one can call them from this machine. */
+  readonly publicUrl: string
+  readonly opsUrl: string
+  /** Finishes what was admitted, gives back what was begun, within a bound. May be called once. */
+  stop(): Promise<void>
+}
+
+export interface StartOptions {
+  readonly config: Config
+  readonly logger: Logger
+  /** Where the embedded database keeps its data; default .data/postgres of the project. */
+  readonly embeddedDirectory?: string | undefined
+}
+
+// Each part's own bound on stopping: a loop's grace (10 s) and then some. All of it stays below fly.toml's kill_timeout.
+const STOP_TIMEOUT_MS = 15_000
+
+/** Starts the service and resolves when both listeners answer. What was started is stopped again where a later step fails. */
+export async function startService(options: StartOptions): Promise<RunningService> {
+  const { config, logger } = options
+  const startedAtMs = systemClock.now()
+  const cleanups: (() => Promise<unknown>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const cleanup of cleanups.splice(0).toReversed()) {
+      await cleanup().catch((error: unknown) =>
+        logger.error({ event: 'service.stop_failed', err: error }, 'a part did not stop'),
+      )
+    }
+  }
+  try {
+    const source = await findDatabase(config, logger, options.embeddedDirectory)
+    cleanups.push(source.stop)
+    const metrics = createMetrics()
+    const database = openDatabase({ url: source.url, poolSize: config.databasePoolSize, logger })
+    cleanups.push(database.close)
+    metrics.watchPool(database.waiting)
+    await assertReachable(database, source.url)
+    if (source.isEmbedded) await migrate(database.db)
+    await prepareDatabase(database.db, config)
+    const parts = buildParts({ config, db: database.db, directUrl: source.directUrl, logger, metrics })
+    cleanups.push(parts.http.close, parts.adapters.close, async () => parts.retenClients.close())
+    await parts.catalog.refresh()
+    let isDraining = false
+    const health: HealthDeps = {
+      version: SERVICE_VERSION,
+      clock: systemClock,
+      startedAtMs,
+      checks: readinessChecks(config, parts),
+      services: parts.services,
+      isDraining: () => isDraining,
+      logger,
+    }
+    const opsUrl = await openOps({ config, logger, metrics, parts, health, cleanups })
+    await startServices(parts.services)
+    cleanups.push(() => stopServices(parts.services, STOP_TIMEOUT_MS, logger))
+    const publicUrl = await openPublic({ config, logger, metrics, parts, health, cleanups })
+    cleanups.push(async () => {
+      isDraining = true
+    })
+    const addresses = { public: publicUrl, operators: opsUrl }
+    logger.info({ event: 'service.started', ...describeConfig(config), ...addresses }, 'ready')
+    return { publicUrl, opsUrl, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface ListenerInput {
+  readonly config: Config
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly parts: Parts
+  readonly health: HealthDeps
+  readonly cleanups: (() => Promise<unknown>)[]
+}
+
+/** What must be there before the first dispatch: the right schema, the days' partitions, the environment's connection. */
+async function prepareDatabase(db: Db, config: Config): Promise<void> {
+  await checkMigrations(db)
+  await ensureDayPartitions(db)
+  const environment = config.environmentConnection
+  if (environment === undefined) return
+  await saveEnvironmentConnection(db, {
+    name: ENVIRONMENT_CONNECTION,
+    provider: environment.provider,
+    retenBaseUrl: environment.retenBaseUrl,
+    settings: checkSettings(environment.settings),
+    providerSettings: environment.providerSettings,
+  })
+}
+
+/** Readiness speaks for the ability to accept (http) or to claim (worker), and for nothing else. */
+function readinessChecks(config: Config, parts: Parts): HealthCheck[] {
+  const database: HealthCheck = { name: 'database', check: () => pingDatabase(parts.db) }
+  if (config.role !== 'worker') return [database]
+  return [database, ...parts.loops.filter((loop) => loop.name === 'deliver').map(toCheck)]
+}
+
+function toCheck(service: { readonly name: string; fault(): string | undefined }): HealthCheck {
+  return { name: service.name, check: () => (service.fault() === undefined ? undefined : 'cannot claim') }
+}
+
+async function openOps(input: ListenerInput): Promise<string> {
+  const { config, logger, metrics, parts, health, cleanups } = input
+  const app = await createOpsApp({
+    config,
+    logger,
+    metrics,
+    health,
+    db: parts.db,
+    catalog: parts.catalog,
+    nudge: parts.nudge,
+  })
+  cleanups.push(() => app.close())
+  await app.listen({ host: config.opsHost, port: config.opsPort })
+  return urlOf(app, config.opsHost)
+}
+
+async function openPublic(input: ListenerInput): Promise<string> {
+  const { config, logger, metrics, parts, health, cleanups } = input
+  const { app, refuseFailedKey } = await createPublicApp({ config, logger, metrics })
+  registerHealthRoutes(app, health)
+  if (config.role !== 'worker') {
+    const inbox = buildInbox(parts, metrics)
+    cleanups.push(() => inbox.close())
+    registerReceiveRoutes(app, {
+      inbox,
+      metrics,
+      refuseFailedKey,
+      catalog: parts.catalog,
+      quarantine: (unreadable) => quarantineBody(parts.db, unreadable),
+      rateLimitPerMinute: config.rateLimitPerMinute,
+    })
+    registerWebhookRoutes(app, {
+      metrics,
+      refuseFailedKey,
+      db: parts.db,
+      catalog: parts.catalog,
+      readEvent: (connection, provider, body) => readEvent(parts, connection, provider, body),
+      onReportDue: () => parts.nudge('report'),
+    })
+  }
+  // Answers whatever is in flight, then the inbox is empty and closes.
+  cleanups.push(() => app.close())
+  await app.listen({ host: config.host, port: config.port })
+  return urlOf(app, config.host)
+}
+
+function buildInbox(parts: Parts, metrics: Metrics): Inbox {
+  return createInbox({
+    insert: (rows) => insertDispatches(parts.db, rows),
+    recordRepeat: (repeat) => recordRepeat(parts.db, repeat),
+    ensurePartitions: () => ensureDayPartitions(parts.db),
+    onCommitted: () => parts.nudge('deliver'),
+    observeBatch: (rows, seconds) => {
+      metrics.commitBatchSize.observe(rows)
+      metrics.commitDuration.observe(seconds)
+    },
+  })
+}
+
+/** By the adapter's own reading where it has one; an adapter that cannot be built must not lose what its provider tells us. */
+async function readEvent(
+  parts: Parts,
+  connection: Connection,
+  provider: string,
+  body: unknown,
+): Promise<ProviderEvent | undefined> {
+  const adapter = await parts.adapters.get(connection)
+  if ((adapter?.provider ?? connection.provider) !== provider) return undefined
+  return adapter?.readEvent?.(body) ?? readProviderEvent(body)
+}
+
+function urlOf(app: FastifyInstance, host: string): string {
+  const address = app.server.address() as AddressInfo // it listens on TCP
+  const isAny = host === '0.0.0.0' || host === '::'
+  const name = isAny ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  return `http://${name}:${address.port}`
+}
