@@ -22,7 +22,7 @@ export async function loadDispatch(db: Db, id: string) {
         jobs: await tx.selectFrom('jobs').selectAll().where('dispatch_id', '=', id).orderBy('id').execute(),
         attempts: await loadAttempts(tx, id),
         results: await loadResults(tx, id),
-        audit: await loadAudit(tx, id),
+        audit: await loadAudit(tx, dispatch.id),
       }
     })
 }

@@ -25,6 +25,12 @@ export interface StoredConnection extends ConnectionValues {
   readonly provider: string
 }
 
+/** What a change ends with: the values, and what of them the audit log may hold. */
+export interface ChangedConnection {
+  readonly values: ConnectionValues
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
 /** Makes a connection, or brings an archived one back with these values; `exists` where one of that name is in use. */
 export async function createConnection(
   db: Db,
@@ -49,10 +55,7 @@ export async function changeConnection(
   db: Db,
   name: string,
   author: Author,
-  change: (current: StoredConnection) => {
-    readonly values: ConnectionValues
-    readonly detail: Record<string, unknown>
-  },
+  change: (current: StoredConnection) => Promise<ChangedConnection>,
 ): Promise<'changed' | 'not_found' | 'environment'> {
   return db.transaction().execute(async (tx) => {
     const row = await tx.selectFrom('connections').selectAll().where('name', '=', name).forUpdate().executeTakeFirst()
@@ -70,7 +73,7 @@ export async function changeConnection(
           ? undefined
           : { bytes: row.secrets, keyId: row.secrets_key_id },
     }
-    const { values, detail } = change(current)
+    const { values, detail } = await change(current)
     await tx
       .updateTable('connections')
       .set({ ...toColumns(values), updated_at: sql<Date>`now()` })

@@ -1,0 +1,74 @@
+// The app the operators see, on a listener of its own: metrics and health open to whoever reaches it, the admin API behind
+// tokens. Nothing that Reten or a provider calls is here.
+import { randomUUID } from 'node:crypto'
+import fastify from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import helmet from '@fastify/helmet'
+import type { Config } from './config.ts'
+import { registerErrorHandler } from './error-handler.ts'
+import type { Logger } from './logger.ts'
+import { guardAdminRoutes } from './ops/authorize.ts'
+import { registerConnectionRoutes } from './ops/connection-routes.ts'
+import type { ConnectionDeps } from './ops/connections.ts'
+import { registerDispatchRoutes } from './ops/dispatch-routes.ts'
+import { registerHealthRoutes } from './ops/health.ts'
+import type { HealthDeps } from './ops/health.ts'
+import { registerKeyRoutes } from './ops/key-routes.ts'
+import { registerMetricsRoute } from './ops/metrics-route.ts'
+import type { Metrics } from './ops/metrics.ts'
+import { registerQuarantineRoutes } from './ops/quarantine-routes.ts'
+import { useOwnValidation } from './ops/validation.ts'
+import type { ConnectionCatalog } from './store/connection-catalog.ts'
+import type { Db } from './store/database.ts'
+
+// What operators send are sentences and settings, never bodies of dispatches.
+const BODY_LIMIT_BYTES = 256 * 1024
+const REQUEST_TIMEOUT_MS = 30_000
+
+export interface OpsAppDeps {
+  readonly config: Pick<Config, 'adminTokens' | 'secretsKeys' | 'isProduction' | 'environmentConnection'>
+  readonly db: Db
+  readonly catalog: Pick<ConnectionCatalog, 'refresh'>
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly health: HealthDeps
+  /** Wakes this process's workers after something became due. */
+  nudge(kind: 'deliver' | 'report'): void
+  /** The providers that may be chosen through the admin API: the adapters that come with the service. */
+  readonly providers: readonly string[]
+  /** Asks a connection's adapter whether it could work; see `ConnectionDeps`. */
+  readonly checkAdapter?: ConnectionDeps['checkAdapter']
+}
+
+/** Builds the operators' app; it listens when told to. */
+export async function createOpsApp(deps: OpsAppDeps): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = deps.logger
+  const app = fastify({
+    loggerInstance,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestIdHeader: false, // ids of our own: a sender's would let it write into our log and audit
+    genReqId: () => randomUUID(),
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
+  })
+  registerErrorHandler(app)
+  useOwnValidation(app)
+  await app.register(helmet, { global: true })
+  registerHealthRoutes(app, deps.health, { showsFaults: true })
+  registerMetricsRoute(app, deps.metrics)
+  await app.register(async (admin) => registerAdmin(admin, deps), { prefix: '/admin' })
+  return app
+}
+
+function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
+  guardAdminRoutes(admin, { adminTokens: deps.config.adminTokens, metrics: deps.metrics })
+  const { config, db, logger, providers, checkAdapter } = deps
+  const nudge = (kind: 'deliver' | 'report'): void => deps.nudge(kind)
+  const refresh = (): Promise<void> => deps.catalog.refresh()
+  const connectionDeps = { config, db, logger, providers, checkAdapter, refresh, nudge }
+  registerDispatchRoutes(admin, { db, logger, nudge })
+  registerQuarantineRoutes(admin, { db })
+  registerConnectionRoutes(admin, connectionDeps)
+  registerKeyRoutes(admin, connectionDeps)
+}

@@ -1,0 +1,120 @@
+// Search, look at and replay dispatches.
+import type { FastifyInstance } from 'fastify'
+import { DISPATCH_STATES } from '../dispatch/states.ts'
+import type { DispatchState } from '../dispatch/states.ts'
+import { isUuid } from '../dispatch/identity.ts'
+import { AppError } from '../errors.ts'
+import type { Db } from '../store/database.ts'
+import { listDispatches } from '../store/list-dispatches.ts'
+import type { ListedDispatch } from '../store/list-dispatches.ts'
+import { loadDispatchBodies } from '../store/load-dispatch-bodies.ts'
+import { loadDispatch } from '../store/load-dispatch.ts'
+import { showConnection } from '../store/show-connection.ts'
+import { authorOf, maySeeBodies } from './authorize.ts'
+import { decodeNumberCursor, encodeCursor } from './cursor.ts'
+import { showBody, showDispatch, showWholeDispatch } from './dispatch-view.ts'
+import { replayOne } from './replay.ts'
+import type { ReplayDeps } from './replay.ts'
+import { PAGE_PARAMETERS, queryError, readLimit } from './validation.ts'
+import type { Page } from './validation.ts'
+
+interface ListQuery {
+  readonly state?: DispatchState
+  readonly connection?: string
+  readonly limit?: string
+  readonly cursor?: string
+}
+
+const LIST_QUERY = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    state: { enum: DISPATCH_STATES, description: 'Only dispatches in this state.' },
+    connection: { type: 'string', description: 'Only dispatches of this connection.' },
+    ...PAGE_PARAMETERS,
+  },
+}
+
+/** What a replay is asked with. */
+interface ReplayBody {
+  readonly reason: string
+  readonly dry_run?: boolean
+}
+
+const REPLAY_BODY = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['reason'],
+  properties: {
+    reason: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 500,
+      pattern: '\\S',
+      description: 'Why; kept in the audit log.',
+    },
+    dry_run: { type: 'boolean', description: 'Say what would happen and change nothing. Default false.' },
+  },
+}
+
+interface ById {
+  readonly Params: { readonly id: string }
+}
+
+/** Registers the routes below `/admin/dispatches`. */
+export function registerDispatchRoutes(app: FastifyInstance, deps: ReplayDeps): void {
+  app.get<{ Querystring: ListQuery }>(
+    '/dispatches',
+    { config: { role: 'viewer' }, schema: { querystring: LIST_QUERY } },
+    async (request) => listPage(deps.db, request.query),
+  )
+
+  app.get<ById>('/dispatches/:id', { config: { role: 'viewer' } }, async (request) => {
+    const { id } = request.params
+    const loaded = isUuid(id) ? await loadDispatch(deps.db, id) : undefined
+    if (loaded === undefined) throw new AppError('RCV_DISPATCH_NOT_FOUND', `there is no dispatch ${id}`)
+    const whole = showWholeDispatch(loaded, maySeeBodies(request))
+    if (!maySeeBodies(request)) return whole
+    const bodies = (await loadDispatchBodies(deps.db, id)).map(showBody)
+    return {
+      ...whole,
+      body: bodies.find((body) => body.isCurrent) ?? null,
+      otherBodies: bodies.filter((body) => !body.isCurrent),
+    }
+  })
+
+  app.post<ById & { Body: ReplayBody }>(
+    '/dispatches/:id/replay',
+    { config: { role: 'operator' }, schema: { body: REPLAY_BODY } },
+    async (request, reply) => {
+      const { reason, dry_run: isDryRun = false } = request.body
+      const replay = await replayOne(deps, { id: request.params.id, reason, isDryRun, author: authorOf(request) })
+      return reply.code(isDryRun ? 200 : 202).send(replay)
+    },
+  )
+}
+
+async function listPage(db: Db, query: ListQuery): Promise<Page<ReturnType<typeof showDispatch>>> {
+  const limit = readLimit(query.limit)
+  const beforeSeq = query.cursor === undefined ? undefined : decodeNumberCursor(query.cursor)
+  // One more than asked for tells whether there is a next page.
+  const rows = await listDispatches(db, { ...pickFilter(query), beforeSeq, limit: limit + 1 })
+  if (rows.length === 0) await refuseUnknownConnection(db, query.connection)
+  const shown = rows.slice(0, limit)
+  return { data: shown.map(showDispatch), meta: { limit, next_cursor: nextCursor(rows, shown) } }
+}
+
+function pickFilter(query: ListQuery) {
+  return { state: query.state, connection: query.connection }
+}
+
+function nextCursor(rows: readonly ListedDispatch[], shown: readonly ListedDispatch[]): string | null {
+  const last = shown.at(-1)
+  return last === undefined || rows.length === shown.length ? null : encodeCursor([last.seq])
+}
+
+/** An empty page for a name with a typing error in it would pass for good news. */
+async function refuseUnknownConnection(db: Db, name: string | undefined): Promise<void> {
+  if (name === undefined || (await showConnection(db, name)) !== undefined) return
+  throw queryError('connection', `names no connection: ${name}`)
+}
