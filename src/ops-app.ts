@@ -8,6 +8,7 @@ import type { Config } from './config.ts'
 import { registerErrorHandler } from './error-handler.ts'
 import type { Logger } from './logger.ts'
 import { guardAdminRoutes } from './ops/authorize.ts'
+import { BUILT_IN_PROVIDERS } from './ops/connection-input.ts'
 import { registerConnectionRoutes } from './ops/connection-routes.ts'
 import type { ConnectionDeps } from './ops/connections.ts'
 import { registerDispatchRoutes } from './ops/dispatch-routes.ts'
@@ -34,8 +35,8 @@ export interface OpsAppDeps {
   readonly health: HealthDeps
   /** Wakes this process's workers after something became due. */
   nudge(kind: 'deliver' | 'report'): void
-  /** The providers that may be chosen through the admin API: the adapters that come with the service. */
-  readonly providers: readonly string[]
+  /** The providers that may be chosen through the admin API; default `BUILT_IN_PROVIDERS`. */
+  readonly providers?: readonly string[] | undefined
   /** Asks a connection's adapter whether it could work; see `ConnectionDeps`. */
   readonly checkAdapter?: ConnectionDeps['checkAdapter']
 }
@@ -63,7 +64,7 @@ export async function createOpsApp(deps: OpsAppDeps): Promise<FastifyInstance> {
 
 function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   guardAdminRoutes(admin, { adminTokens: deps.config.adminTokens, metrics: deps.metrics })
-  const { config, db, logger, providers, checkAdapter } = deps
+  const { config, db, logger, providers = BUILT_IN_PROVIDERS, checkAdapter } = deps
   const nudge = (kind: 'deliver' | 'report'): void => deps.nudge(kind)
   const refresh = (): Promise<void> => deps.catalog.refresh()
   const connectionDeps = { config, db, logger, providers, checkAdapter, refresh, nudge }

@@ -36,6 +36,9 @@ export interface ConnectionDraft {
   readonly providerSecrets: Readonly<Record<string, string>>
 }
 
+/** The adapters that come with the service. Any other provider names a module, which runs with all rights of the process. */
+export const BUILT_IN_PROVIDERS: readonly string[] = Object.freeze(['yom', 'webhook', 'mock'])
+
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
 
 /** Throws RCV_REQUEST_INVALID where `name` cannot be a connection's, RCV_CONNECTION_IS_ENVIRONMENT where it is reserved. */
