@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
-  constants,
   copyFileSync,
   cpSync,
   globSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -42,17 +42,23 @@ export function createDirectory(t: Test): string {
   return directory
 }
 
+/** The options of a start on a directory of the test's own. */
+export interface PreparedOptions {
+  readonly directory: string
+  readonly isThrowaway: boolean
+}
+
 /**
  * Gives out directories whose data exist already, as copies of one that is made here: a copy takes a tenth of a second,
- * making data anew a whole one.
+ * making data anew a whole one. Throwaway unless told otherwise, since forcing data to disk takes most of a test's time.
  */
-export async function prepareDirectories(t: Test): Promise<(t: Test) => string> {
+export async function prepareDirectories(t: Test, isThrowaway = true): Promise<(t: Test) => PreparedOptions> {
   const original = join(createDirectory(t), 'postgres')
-  await (await startEmbeddedPostgres({ directory: original })).stop()
+  await (await startEmbeddedPostgres({ directory: original, isThrowaway })).stop()
   return (test) => {
     const directory = join(createDirectory(test), 'postgres')
     cpSync(original, directory, { recursive: true })
-    return directory
+    return { directory, isThrowaway }
   }
 }
 
@@ -65,9 +71,18 @@ export function linkPackage(target: string): string {
   for (const name of globSync('**', { cwd: source })) {
     const stat = lstatSync(join(source, name))
     if (stat.isDirectory()) mkdirSync(join(target, name), { recursive: true })
-    else if (stat.isFile()) copyFileSync(join(source, name), join(target, name), constants.COPYFILE_FICLONE)
+    else if (stat.isFile()) linkFile(join(source, name), join(target, name))
   }
   return target
+}
+
+function linkFile(source: string, target: string): void {
+  try {
+    linkSync(source, target)
+  } catch {
+    // Another file system, or files of another user.
+    copyFileSync(source, target)
+  }
 }
 
 /** Starts a server in this process; stopped when the test ends. */

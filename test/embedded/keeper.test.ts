@@ -15,6 +15,7 @@ const skip = process.platform === 'linux' ? false : 'needs /proc'
 
 t.test('keeper', { skip }, async (t) => {
   const createPrepared = await prepareDirectories(t)
+  const createDurable = await prepareDirectories(t, false)
 
   const ends: readonly [OwnerEnd, NodeJS.Signals | undefined, string][] = [
     ['return', undefined, 'has nothing left to do'],
@@ -25,10 +26,12 @@ t.test('keeper', { skip }, async (t) => {
     ['none', 'SIGHUP', 'loses its terminal'],
     ['none', 'SIGKILL', 'is killed'],
   ]
+  // One directory for all: an orderly end leaves it as it was.
+  const options = createPrepared(t)
+  const { directory } = options
   for (const [end, signal, what] of ends) {
     t.test(`leaves no process behind and shuts down orderly when its owner ${what}`, async (t) => {
-      const directory = createPrepared(t)
-      const owner = await startOwner(t, { directory }, end)
+      const owner = await startOwner(t, options, end)
       await query(owner.url, 'select 1')
 
       await owner.end(signal)
@@ -39,19 +42,20 @@ t.test('keeper', { skip }, async (t) => {
   }
 
   t.test('keeps what was committed when the owner is killed', async (t) => {
-    const directory = createPrepared(t)
-    const owner = await startOwner(t, { directory })
+    const options = createDurable(t)
+    const owner = await startOwner(t, options)
     await query(owner.url, 'create table kept as select 42 as answer')
     await owner.end('SIGKILL')
 
-    const { url } = await startServer(t, { directory })
+    const { url } = await startServer(t, options)
 
     t.strictSame(await query(url, 'select answer from kept'), [{ answer: 42 }])
   })
 
   t.test('outlives Ctrl-C until the owner has drained', async (t) => {
-    const directory = createPrepared(t)
-    const owner = await startOwner(t, { directory }, 'deaf')
+    const options = createPrepared(t)
+    const { directory } = options
+    const owner = await startOwner(t, options, 'deaf')
 
     // What a terminal does: a signal to every process of the foreground group.
     process.kill(-owner.pid, 'SIGINT')
@@ -61,8 +65,9 @@ t.test('keeper', { skip }, async (t) => {
   })
 
   t.test('outlives a service manager that terminates every process', async (t) => {
-    const directory = createPrepared(t)
-    const owner = await startOwner(t, { directory }, 'return')
+    const options = createPrepared(t)
+    const { directory } = options
+    const owner = await startOwner(t, options, 'return')
 
     process.kill(findPart(directory, 'keeper'), 'SIGTERM')
     await owner.end()
@@ -72,8 +77,9 @@ t.test('keeper', { skip }, async (t) => {
   })
 
   t.test('starts a killed server again at the same address, with its data', async (t) => {
-    const directory = createPrepared(t)
-    const owner = await startOwner(t, { directory })
+    const options = createDurable(t)
+    const { directory } = options
+    const owner = await startOwner(t, options)
     await query(owner.url, 'create table kept as select 42 as answer')
 
     process.kill(findPart(directory, 'postgres'), 'SIGKILL')
@@ -83,8 +89,9 @@ t.test('keeper', { skip }, async (t) => {
   })
 
   t.test('is replaced when it is killed, and the server is back at the same address', async (t) => {
-    const directory = createPrepared(t)
-    const server = await startServer(t, { directory })
+    const options = createDurable(t)
+    const { directory } = options
+    const server = await startServer(t, options)
     await query(server.url, 'create table kept as select 42 as answer')
     const killed = findPart(directory, 'keeper')
 
@@ -97,15 +104,16 @@ t.test('keeper', { skip }, async (t) => {
   })
 
   t.test('that was killed together with its owner leaves a server that the next start replaces', async (t) => {
-    const directory = createPrepared(t)
-    const owner = await startOwner(t, { directory })
+    const options = createDurable(t)
+    const { directory } = options
+    const owner = await startOwner(t, options)
     await query(owner.url, 'create table kept as select 42 as answer')
     const orphan = findPart(directory, 'postgres')
     process.kill(owner.pid, 'SIGSTOP')
     process.kill(findPart(directory, 'keeper'), 'SIGKILL')
     await owner.end('SIGKILL')
 
-    const { url, isOwner } = await startServer(t, { directory })
+    const { url, isOwner } = await startServer(t, options)
 
     t.ok(isOwner)
     t.not(findPart(directory, 'postgres'), orphan)
@@ -113,8 +121,9 @@ t.test('keeper', { skip }, async (t) => {
   })
 
   t.test('recovers when everything was killed and the pid of the server went to another process', async (t) => {
-    const directory = createPrepared(t)
-    const owner = await startOwner(t, { directory })
+    const options = createDurable(t)
+    const { directory } = options
+    const owner = await startOwner(t, options)
     await query(owner.url, 'create table kept as select 42 as answer')
     process.kill(owner.pid, 'SIGSTOP')
     process.kill(findPart(directory, 'keeper'), 'SIGKILL')
@@ -125,31 +134,32 @@ t.test('keeper', { skip }, async (t) => {
     const pidFile = join(directory, 'data', 'postmaster.pid')
     writeFileSync(pidFile, readFileSync(pidFile, 'utf8').replace(/^\d+/, String(bystander.pid)))
 
-    const { url } = await startServer(t, { directory })
+    const { url } = await startServer(t, options)
 
     t.strictSame(await query(url, 'select answer from kept'), [{ answer: 42 }])
     t.equal(bystander.exitCode, null)
   })
 
   t.test('throws throwaway data away when they were not shut down orderly', async (t) => {
-    const directory = createPrepared(t)
-    writeFileSync(join(directory, 'throwaway'), '')
-    const owner = await startOwner(t, { directory, isThrowaway: true })
+    const options = createPrepared(t)
+    const { directory } = options
+    const owner = await startOwner(t, options)
     await query(owner.url, 'create table lost as select 42 as answer')
     process.kill(owner.pid, 'SIGSTOP')
     process.kill(findPart(directory, 'keeper'), 'SIGKILL')
     process.kill(findPart(directory, 'postgres'), 'SIGKILL')
     await owner.end('SIGKILL')
 
-    const { url } = await startServer(t, { directory, isThrowaway: true })
+    const { url } = await startServer(t, options)
 
     t.strictSame(await query(url, `select to_regclass('lost') as lost`), [{ lost: null }])
   })
 
   t.test('gives up a start whose owner is killed in the middle of it', async (t) => {
-    const directory = createPrepared(t)
+    const options = createPrepared(t)
+    const { directory } = options
     const program = fileURLToPath(new URL('owner.ts', import.meta.url))
-    const owner = spawn(process.execPath, [program, JSON.stringify({ options: { directory }, end: 'none' })])
+    const owner = spawn(process.execPath, [program, JSON.stringify({ options, end: 'none' })])
     t.teardown(() => owner.kill('SIGKILL'))
     await until(() => findPart(directory, 'postgres') > 0, 'the server to be on its way')
 

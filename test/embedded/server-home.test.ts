@@ -37,6 +37,7 @@ t.test('prepareHome', async (t) => {
 t.test('prepareHome, as root', { skip }, async (t) => {
   t.test('runs a server from a checkout that only root may enter', async (t) => {
     const { checkout, options } = createPrivateCheckout(t)
+    linkPackage(options.packageDirectory)
 
     const { url } = await startServer(t, options)
 
@@ -50,6 +51,7 @@ t.test('prepareHome, as root', { skip }, async (t) => {
 
   t.test('finds the data of such a checkout again, also after it was moved', async (t) => {
     const { checkout, options } = createPrivateCheckout(t)
+    linkPackage(options.packageDirectory)
     const first = await startServer(t, options)
     await query(first.url, 'create table kept as select 42 as answer')
     await first.stop()
@@ -91,13 +93,13 @@ t.test('prepareHome, as root', { skip }, async (t) => {
 
   t.test('gives data that root copied to the account of the server', async (t) => {
     const directory = join(createDirectory(t), 'postgres')
-    const server = await startEmbeddedPostgres({ directory })
+    const server = await startEmbeddedPostgres({ directory, isThrowaway: true })
     const { uid } = statSync(join(directory, 'data'))
     await server.stop()
     const copied = join(createDirectory(t), 'postgres')
     cpSync(directory, copied, { recursive: true })
 
-    const { url } = await startServer(t, { directory: copied })
+    const { url } = await startServer(t, { directory: copied, isThrowaway: true })
 
     t.strictSame(await query(url, 'select 1 as one'), [{ one: 1 }])
     t.equal(statSync(join(copied, 'data', 'PG_VERSION')).uid, uid)
@@ -109,7 +111,7 @@ function createPrivateCheckout(t: Test) {
   const systemDirectories = [createDirectory(t)] as const
   const checkout = join(createDirectory(t), 'private checkout')
   mkdirSync(checkout, { mode: 0o700 })
-  const packageDirectory = linkPackage(join(checkout, 'package'))
   const directory = join(checkout, '.data', 'postgres')
-  return { checkout, options: { directory, packageDirectory, systemDirectories } }
+  const packageDirectory = join(checkout, 'package')
+  return { checkout, options: { directory, packageDirectory, systemDirectories, isThrowaway: true } }
 }

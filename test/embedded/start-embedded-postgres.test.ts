@@ -6,15 +6,11 @@ import t from 'tap'
 import { startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts'
 import { createDirectory, prepareDirectories, query, startOwner, startServer } from './embedded-fixture.ts'
 
-t.test('startEmbeddedPostgres', async (t) => {
-  const createPrepared = await prepareDirectories(t)
+t.test('a server', async (t) => {
+  const directory = join(createDirectory(t), 'postgres')
+  const { url } = await startServer(t, { directory })
 
   t.test('makes a durable UTF-8 database for this machine alone', async (t) => {
-    const directory = join(createDirectory(t), 'postgres')
-
-    const { url, isOwner } = await startServer(t, { directory })
-
-    t.ok(isOwner)
     const settings = [
       'listen_addresses',
       'server_encoding',
@@ -38,8 +34,6 @@ t.test('startEmbeddedPostgres', async (t) => {
   })
 
   t.test('lets nobody in without the password, which only its user can read', async (t) => {
-    const directory = createPrepared(t)
-    const { url } = await startServer(t, { directory })
     const wrong = new URL(url)
     wrong.password = 'guessed'
 
@@ -48,34 +42,44 @@ t.test('startEmbeddedPostgres', async (t) => {
   })
 
   t.test('orders and folds text the same on every system', async (t) => {
-    const { url } = await startServer(t, { directory: createPrepared(t) })
-
     const rows = await query(url, `select upper('ärger') as upper, 'Z' < 'a' as is_by_code_point`)
 
     t.strictSame(rows, [{ upper: 'ÄRGER', is_by_code_point: true }])
   })
 
+  t.test('keeps the rows of a refused statement out of its log', async (t) => {
+    await query(url, 'create table guarded (name text, age int check (age > 0))')
+
+    await t.rejects(query(url, `insert into guarded select 'secret' || 'name', 0`), { code: '23514' })
+
+    t.notMatch(readFileSync(join(directory, 'server.log'), 'utf8'), 'secretname')
+  })
+})
+
+t.test('startEmbeddedPostgres', async (t) => {
+  const createPrepared = await prepareDirectories(t)
+
   t.test('finds its data and its port again', async (t) => {
-    const directory = createPrepared(t)
-    const first = await startServer(t, { directory })
+    const options = createPrepared(t)
+    const first = await startServer(t, options)
     await query(first.url, 'create table kept as select 42 as answer')
     await first.stop()
 
-    const second = await startServer(t, { directory })
+    const second = await startServer(t, options)
 
     t.equal(second.url, first.url)
     t.strictSame(await query(second.url, 'select answer from kept'), [{ answer: 42 }])
   })
 
   t.test('takes another port when its own is taken', async (t) => {
-    const directory = createPrepared(t)
-    const first = await startServer(t, { directory })
+    const options = createPrepared(t)
+    const first = await startServer(t, options)
     await first.stop()
     const intruder = createServer().listen(first.port, '127.0.0.1')
     t.teardown(() => intruder.close())
     await once(intruder, 'listening')
 
-    const second = await startServer(t, { directory })
+    const second = await startServer(t, options)
 
     t.not(second.port, first.port)
     t.strictSame(await query(second.url, 'select 1 as one'), [{ one: 1 }])
@@ -90,10 +94,10 @@ t.test('startEmbeddedPostgres', async (t) => {
   })
 
   t.test('shares the server of another process, and leaves it alone', async (t) => {
-    const directory = createPrepared(t)
-    const owner = await startOwner(t, { directory })
+    const options = createPrepared(t)
+    const owner = await startOwner(t, options)
 
-    const guest = await startServer(t, { directory })
+    const guest = await startServer(t, options)
     await guest.stop()
 
     t.match(guest, { isOwner: false, url: owner.url, port: owner.port })
@@ -110,37 +114,38 @@ t.test('startEmbeddedPostgres', async (t) => {
   })
 
   t.test('runs the servers of many directories side by side', async (t) => {
-    const directories = Array.from({ length: 3 }, () => createPrepared(t))
+    const prepared = Array.from({ length: 5 }, () => createPrepared(t))
 
-    const servers = await Promise.all(directories.map((directory) => startServer(t, { directory })))
+    const servers = await Promise.all(prepared.map((options) => startServer(t, options)))
 
-    t.equal(new Set(servers.map(({ port }) => port)).size, directories.length)
+    t.equal(new Set(servers.map(({ port }) => port)).size, prepared.length)
     const answers = await Promise.all(servers.map(({ url }) => query(url, `show data_directory`)))
     t.strictSame(
       answers.flat().map((row) => row['data_directory']),
-      directories.map((path) => join(path, 'data')),
+      prepared.map(({ directory }) => join(directory, 'data')),
     )
   })
 
   t.test('stops a start that is called off', async (t) => {
-    const directory = createPrepared(t)
+    const options = createPrepared(t)
     const controller = new AbortController()
 
-    const start = startEmbeddedPostgres({ directory, signal: controller.signal })
+    const start = startEmbeddedPostgres({ ...options, signal: controller.signal })
     controller.abort(new Error('called off'))
 
     await t.rejects(start, { message: 'called off' })
   })
 
   t.test('quotes the log when the server does not come up', async (t) => {
-    const directory = createPrepared(t)
-    rmSync(join(directory, 'data', 'global', 'pg_control'))
+    const options = createPrepared(t)
+    rmSync(join(options.directory, 'data', 'global', 'pg_control'))
 
-    await t.rejects(startEmbeddedPostgres({ directory }), { code: 'RCV_EMBEDDED_START', message: /pg_control/ })
+    await t.rejects(startEmbeddedPostgres(options), { code: 'RCV_EMBEDDED_START', message: /pg_control/ })
   })
 
   t.test('does not treat durable data as throwaway', async (t) => {
-    const directory = createPrepared(t)
+    const { directory } = createPrepared(t)
+    rmSync(join(directory, 'throwaway'))
 
     await t.rejects(startEmbeddedPostgres({ directory, isThrowaway: true }), {
       code: 'RCV_EMBEDDED_START',
@@ -149,10 +154,9 @@ t.test('startEmbeddedPostgres', async (t) => {
   })
 
   t.test('does not rely on throwaway data', async (t) => {
-    const directory = createPrepared(t)
-    writeFileSync(join(directory, 'throwaway'), '')
+    const { directory } = createPrepared(t)
 
-    await t.rejects(startEmbeddedPostgres({ directory }), {
+    await t.rejects(startEmbeddedPostgres({ directory, isThrowaway: false }), {
       code: 'RCV_EMBEDDED_START',
       message: `${directory} holds throwaway data, not to be relied on`,
     })
@@ -166,15 +170,5 @@ t.test('startEmbeddedPostgres', async (t) => {
       code: 'RCV_EMBEDDED_START',
       message: new RegExp(directory),
     })
-  })
-
-  t.test('keeps the rows of a refused statement out of its log', async (t) => {
-    const directory = createPrepared(t)
-    const { url } = await startServer(t, { directory })
-    await query(url, 'create table guarded (name text, age int check (age > 0))')
-
-    await t.rejects(query(url, `insert into guarded select 'secret' || 'name', 0`), { code: '23514' })
-
-    t.notMatch(readFileSync(join(directory, 'server.log'), 'utf8'), 'secretname')
   })
 })
