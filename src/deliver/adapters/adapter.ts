@@ -25,8 +25,11 @@ export interface DeliverCommand {
   readonly body: unknown
 }
 
-/** What `lookup` found: an `accepted` or `retry` (surely not there) outcome, or `ambiguous` where it could not tell. */
-export type LookupOutcome = Outcome
+/** The code of a lookup's `retry`: it is surely not there, so it may be delivered again. */
+export const NOT_FOUND = 'not_found'
+
+/** What `lookup` found: `accepted`, `retry` with the code NOT_FOUND, or `ambiguous` where it could not tell, for any reason. */
+export type LookupOutcome = Extract<Outcome, { readonly kind: 'accepted' | 'retry' | 'ambiguous' }>
 
 /** A result type of the tenant, as far as an adapter needs it. */
 export interface ResultTypeView {

@@ -3,6 +3,7 @@ import { compileSchema } from '../../schemas.ts'
 import type { ProviderEventBody } from '../../schema-types.ts'
 import type { ResultContent } from '../../dispatch/result.ts'
 import { readRecord, toStorableText } from '../../http-answer.ts'
+import { toUtc } from '../../time.ts'
 
 /** Reads the `result` of an answer to the delivery of `dispatchId`; undefined where there is none that can be read. */
 export type ReadReplyResult = (result: unknown, dispatchId: string) => ResultContent | undefined
@@ -43,7 +44,6 @@ function toText(value: string | null | undefined): string | undefined {
 }
 
 function toInstant(value: string | null | undefined): string | undefined {
-  // The schema has checked the form; a leap second fits it and is still no time that Date knows.
-  const ms = Date.parse(value ?? '')
-  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString()
+  // The schema has checked the form; a leap second fits it and still names no instant.
+  return value === null || value === undefined ? undefined : toUtc(value)
 }

@@ -1,6 +1,7 @@
 // Delivers to YOM. What is assumed about YOM stands in yom-assumptions.ts, and only there; this file makes the call.
 import type { Accepted, Outcome } from '../../dispatch/outcome.ts'
-import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand } from './adapter.ts'
+import { NOT_FOUND } from './adapter.ts'
+import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand, LookupOutcome } from './adapter.ts'
 import { describeAnswer, isSuccess, isTakenBefore, readStatusOutcome } from './http-outcome.ts'
 import { createReplyResultReader } from './reply-result.ts'
 import type { ReadReplyResult } from './reply-result.ts'
@@ -84,24 +85,29 @@ function readDelivered(
   }
 }
 
-async function lookUp(call: YomCall, taskPath: string, command: DeliverCommand, signal: AbortSignal): Promise<Outcome> {
+async function lookUp(
+  call: YomCall,
+  taskPath: string,
+  command: DeliverCommand,
+  signal: AbortSignal,
+): Promise<LookupOutcome> {
   const externalId = command.idempotencyKey
   const query = new URLSearchParams({ [YOM_EXTERNAL_ID_QUERY]: externalId })
   const sent = await call.send(
     { method: 'GET', path: `${taskPath}?${query.toString()}`, headers: {}, maxResponseBytes: MAX_RESPONSE_BYTES },
     signal,
   )
-  if (sent.kind === 'none') return unlessAboutUs(sent.outcome)
+  if (sent.kind === 'none') return undecided(sent.outcome)
   const { answer, context } = sent
   const { exchange, who } = context
-  if (!isSuccess(answer)) return unlessAboutUs(readStatusOutcome(answer, context))
+  if (!isSuccess(answer)) return undecided(readStatusOutcome(answer, context))
 
   const found = readYomFound(answer, externalId)
   switch (found.kind) {
     case 'found':
       return { kind: 'accepted', providerTaskId: found.taskId, exchange }
     case 'absent':
-      return { kind: 'retry', code: 'not_found_by_lookup', message: `${who} has no task with ${externalId}`, exchange }
+      return { kind: 'retry', code: NOT_FOUND, message: `${who} has no task with ${externalId}`, exchange }
     case 'unknown': {
       const message = `${who}'s list does not tell whether it has a task with ${externalId}`
       return { kind: 'ambiguous', code: 'lookup_unreadable', message, exchange }
@@ -109,18 +115,12 @@ async function lookUp(call: YomCall, taskPath: string, command: DeliverCommand, 
   }
 }
 
-/** A search that did not succeed says nothing of the task: only throttling and bad credentials are more than "unknown". */
-function unlessAboutUs(outcome: Outcome): Outcome {
-  switch (outcome.kind) {
-    case 'accepted':
-    case 'throttled':
-    case 'unauthorized':
-    case 'ambiguous':
-      return outcome
-    case 'retry':
-    case 'rejected': {
-      const { code, message, exchange } = outcome
-      return { kind: 'ambiguous', code, message, exchange }
-    }
-  }
+/**
+ * A search that did not succeed says nothing of the task, and whatever kept it from succeeding (a limit, a bad key) must not
+ * make anybody forget that the task may be there.
+ */
+function undecided(outcome: Outcome): LookupOutcome {
+  if (outcome.kind === 'accepted' || outcome.kind === 'ambiguous') return outcome
+  const { code, message, exchange } = outcome
+  return { kind: 'ambiguous', code: `lookup_${code}`, message, exchange }
 }
