@@ -1,14 +1,8 @@
 // What the routes for connections take. The names within `settings` are checked by schemas/connection-settings.json.
+import { REASON_SCHEMA } from './reason.ts'
 
 const NULLABLE_TEXT = ['string', 'null']
 const TEXT_MAP = { type: 'object', additionalProperties: { type: 'string', minLength: 1, maxLength: 4_000 } }
-const REASON = {
-  type: 'string',
-  minLength: 1,
-  maxLength: 500,
-  pattern: '\\S',
-  description: 'Why; kept in the audit log.',
-}
 const INSTANT = { type: 'string', format: 'date-time' }
 
 /** `POST /admin/connections` */
@@ -50,11 +44,11 @@ export const PAUSE = {
   type: 'object',
   additionalProperties: false,
   required: ['reason'],
-  properties: { reason: REASON },
+  properties: { reason: REASON_SCHEMA },
 }
 
 /** The query of `DELETE /admin/connections/{name}`. */
-export const ARCHIVE_QUERY = { type: 'object', additionalProperties: false, properties: { reason: REASON } }
+export const ARCHIVE_QUERY = { type: 'object', additionalProperties: false, properties: { reason: REASON_SCHEMA } }
 
 /** The query of `GET /admin/connections`. */
 export const CONNECTIONS_QUERY = {

@@ -14,6 +14,7 @@ import { changeConnection, createConnection } from '../store/write-connection.ts
 import type { ConnectionValues, StoredConnection } from '../store/write-connection.ts'
 import type { Author } from '../store/write-audit.ts'
 import { applyChange, checkDraft, checkName, checkProvider, toDraft } from './connection-input.ts'
+import { checkReason } from './reason.ts'
 import type { ConnectionChange, ConnectionDraft, ConnectionInput } from './connection-input.ts'
 
 export interface ConnectionDeps {
@@ -76,6 +77,7 @@ export async function pauseConnection(
   reason: string,
   author: Author,
 ): Promise<void> {
+  checkReason(reason)
   await setState(deps, { name, to: 'paused', reason, author })
 }
 

@@ -15,6 +15,7 @@ import { decodeNumberCursor, encodeCursor } from './cursor.ts'
 import { showBody, showDispatch, showWholeDispatch } from './dispatch-view.ts'
 import { replayOne } from './replay.ts'
 import type { ReplayDeps } from './replay.ts'
+import { REASON_SCHEMA } from './reason.ts'
 import { PAGE_PARAMETERS, queryError, readLimit } from './validation.ts'
 import type { Page } from './validation.ts'
 

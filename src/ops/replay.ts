@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import type { Db } from '../store/database.ts'
 import { replayDispatch } from '../store/replay-dispatch.ts'
 import type { ReplayInput, ReplayPlan } from '../store/replay-dispatch.ts'
+import { checkReason } from './reason.ts'
 
 export interface ReplayDeps {
   readonly db: Db
@@ -23,10 +24,11 @@ export interface Replay extends ReplayPlan {
 }
 
 /**
- * Makes a dispatch due for delivery at once. Throws RCV_DISPATCH_NOT_FOUND, or RCV_STATE_CONFLICT where a worker has it at
+ * Makes a dispatch due for delivery at once. Throws RCV_REQUEST_INVALID without a reason, RCV_DISPATCH_NOT_FOUND, or RCV_STATE_CONFLICT where a worker has it at
  * this moment, its body is gone, or its connection is archived.
  */
 export async function replayOne(deps: ReplayDeps, input: ReplayInput): Promise<Replay> {
+  checkReason(input.reason)
   const outcome = isUuid(input.id) ? await replayDispatch(deps.db, input) : ({ kind: 'not_found' } as const)
   if (outcome.kind !== 'planned') throw refusal(outcome.kind, input.id)
   const { plan } = outcome
