@@ -277,6 +277,34 @@ t.test('createHttpClient', async (t) => {
     t.ok(most <= 2)
   })
 
+  t.test('never calls a request unsent that arrived', async (t) => {
+    const arrived = new Set<string>()
+    const server = await serve(t, (response, { headers }) => {
+      const id = String(headers['x-id'])
+      arrived.add(id)
+      if (Number(id) % 3 === 0) response.destroy()
+      else if (Number(id) % 3 === 1) response.end('ok')
+    })
+    const client = openClient(t, { maxConnections: 4 })
+    const faults = new Map<string, HttpFault>()
+
+    // Deadlines from 1 to 60 ms, so that requests end while they wait, while they connect and while they are answered.
+    await Promise.all(
+      Array.from({ length: 200 }, async (_, index) => {
+        const id = String(index)
+        const request = post(server.origin, { timeoutMs: 1 + (index % 60), headers: { 'x-id': id } })
+        await client.request(request).catch((error: unknown) => error instanceof HttpFault && faults.set(id, error))
+      }),
+    )
+
+    const unsent = [...faults].filter(([, fault]) => !fault.isSent)
+    t.ok(unsent.length > 0)
+    t.same(
+      unsent.filter(([id]) => arrived.has(id)),
+      [],
+    )
+  })
+
   t.test('close', async (t) => {
     t.test('waits for what is under way', async (t) => {
       const client = createHttpClient()
