@@ -273,7 +273,11 @@ function readProvider(
 ): Pick<EnvironmentConnection, 'providerSettings' | 'providerSecrets'> {
   if (provider === 'yom') {
     return {
-      providerSettings: present({ base_url: environment.YOM_BASE_URL, task_path: environment.YOM_TASK_PATH }),
+      providerSettings: present({
+        base_url: environment.YOM_BASE_URL,
+        task_path: environment.YOM_TASK_PATH,
+        idempotency: environment.YOM_IDEMPOTENCY,
+      }),
       providerSecrets: present({
         api_key: environment.YOM_API_KEY,
         client_id: environment.YOM_CLIENT_ID,

@@ -461,6 +461,10 @@ export interface Environment {
    */
   YOM_TASK_PATH?: string
   /**
+   * How YOM recognises a repeat: by our idempotency key (default), by a search for our id, or not at all; an assumption.
+   */
+  YOM_IDEMPOTENCY?: '' | 'key' | 'lookup' | 'none'
+  /**
    * Where the webhook adapter POSTs activities.
    */
   WEBHOOK_URL?: string

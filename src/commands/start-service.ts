@@ -11,6 +11,7 @@ import { registerHealthRoutes } from '../ops/health.ts'
 import type { HealthCheck, HealthDeps } from '../ops/health.ts'
 import { createMetrics } from '../ops/metrics.ts'
 import type { Metrics } from '../ops/metrics.ts'
+import { ADAPTERS } from '../deliver/adapters/registry.ts'
 import { createOpsApp } from '../ops-app.ts'
 import { createPublicApp } from '../public-app.ts'
 import { createInbox } from '../receive/inbox.ts'
@@ -149,6 +150,7 @@ async function openOps(input: ListenerInput): Promise<string> {
     db: parts.db,
     catalog: parts.catalog,
     nudge: parts.nudge,
+    providers: Object.keys(ADAPTERS),
   })
   cleanups.push(() => app.close())
   await app.listen({ host: config.opsHost, port: config.opsPort })
