@@ -148,7 +148,7 @@ function readAccessToken(body: string): string | undefined {
 function usableLifeMs(token: string, clock: Clock): number {
   const { exp, iat } = readClaims(token)
   if (exp === undefined) return YOM_TOKEN_LIFE_WITHOUT_EXP_MS
-  // Counted from its own issue where it names one, because their clock and ours may differ.
+  // Counted from when it was made, where it says so, because their clock and ours may differ.
   const lifeMs = exp * SECOND_MS - (iat === undefined ? clock.now() : iat * SECOND_MS)
   const marginMs = Math.min(MARGIN_MS, lifeMs / 2)
   return Math.min(lifeMs - marginMs, LONGEST_LIFE_MS)

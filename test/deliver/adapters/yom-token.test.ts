@@ -86,7 +86,7 @@ t.test('createYomTokens', async (t) => {
     t.equal(grants(), 2)
   })
 
-  t.test('counts the life of a token from its own issue, whatever the two clocks say', async (t) => {
+  t.test('counts the life of a token from when it was made, whatever the two clocks say', async (t) => {
     const claims = { iat: secondsFromNow(-7_200), exp: secondsFromNow(-3_600) }
     const { provider, grants } = await serveWithGrants(
       t,
