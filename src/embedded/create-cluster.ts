@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { AppError } from '../errors.ts'
 import { embeddedUnavailable } from './embedded-unavailable.ts'
 import { programPath } from './find-binaries.ts'
 import { startProgram } from './run-program.ts'
@@ -29,6 +30,9 @@ export function dataDirectoryOf(home: ServerHome): string {
 export function passwordFileOf(home: ServerHome): string {
   return join(home.path, 'password')
 }
+
+/** How the dynamic loader ends a program whose libraries it does not find. */
+const CANNOT_LOAD = 127
 
 /** A file that is there when the data were made as throwaway. */
 export function throwawayMarkOf(home: ServerHome): string {
@@ -46,7 +50,8 @@ export interface ClusterOptions {
  * as after root copied a checkout. The caller holds the home's lock.
  *
  * UTF-8 with PostgreSQL's own locale C.UTF-8, so that the order of text is the same on every system; passwords by SCRAM.
- * Throws `RCV_EMBEDDED_UNAVAILABLE` with the program's last words when it cannot be made.
+ * Throws `RCV_EMBEDDED_START` with the words of the program that could not make it, `RCV_EMBEDDED_UNAVAILABLE` where the
+ * programs do not run at all.
  */
 export async function createCluster(home: ServerHome, options: ClusterOptions): Promise<void> {
   const data = dataDirectoryOf(home)
@@ -93,7 +98,8 @@ async function run(path: string, args: readonly string[], home: ServerHome, inpu
   program.child.stdin?.on('error', () => undefined)
   program.child.stdin?.end(input)
   const code = await program.exited
-  if (code !== 0) throw embeddedUnavailable(`${path} ended with code ${code}:\n${output.trim()}\n`)
+  if (code === CANNOT_LOAD) throw embeddedUnavailable(`${path}: ${output.trim()}`)
+  if (code !== 0) throw new AppError('RCV_EMBEDDED_START', `${path} ended with code ${code}:\n${output.trim()}`)
 }
 
 /** Written before the data that needs it; an existing one is kept, for data made by a start that was cut off. */

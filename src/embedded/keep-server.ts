@@ -28,6 +28,8 @@ export interface KeeperContext {
 }
 
 const LOCK_POLL_MS = 20
+/** Another keeper makes data, recovers or stops within this time; or its server cannot be seen, as from a container. */
+const LOCK_TIMEOUT_MS = 60_000
 /** Ports of a race lost one after the other; more is no race. */
 const MAX_PORT_RETRIES = 20
 /** After a crash the last server's processes need a moment to notice before a new one may start. */
@@ -54,11 +56,16 @@ export async function keepServer({ order, ownerGone, send }: KeeperContext): Pro
 }
 
 async function lockOrShare(home: ServerHome, ownerGone: AbortSignal): Promise<ProcessLock | number | undefined> {
+  const deadline = performance.now() + LOCK_TIMEOUT_MS
   while (!ownerGone.aborted) {
     const lock = tryLock(lockFileOf(home))
     if (lock !== undefined) return lock
     const port = readyPort(home)
     if (port !== undefined) return port
+    if (performance.now() > deadline) {
+      const message = `another process has held ${lockFileOf(home)} for ${LOCK_TIMEOUT_MS} ms without a server to share`
+      throw new AppError('RCV_EMBEDDED_START', message)
+    }
     await pause(LOCK_POLL_MS, ownerGone)
   }
   return undefined

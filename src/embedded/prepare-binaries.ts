@@ -35,7 +35,7 @@ export interface BinariesOptions {
 export function prepareBinaries({ binaries, home, systemDirectories }: BinariesOptions): string {
   if (isReadable(binaries.native, home) && tryLinking(binaries.native)) return binaries.native
   const parent = home.account === undefined ? home.path : systemDirectory(systemDirectories)
-  const copy = join(parent, `postgresql-${binaries.version}`)
+  const copy = join(parent, `postgresql-${binaries.version}-${process.platform}-${process.arch}`)
   if (!existsSync(copy)) copyAll(binaries.native, copy)
   return join(copy, 'native')
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,10 +37,8 @@ export function startKeeper(order: KeeperOrder): Keeper {
     windowsHide: true,
   })
   closeSync(log)
-  const exited = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve())
-    child.once('error', () => resolve())
-  })
+  // Both, since its last message may still be on its way when it has exited.
+  const exited = Promise.all([eventOrError(child, 'exit'), eventOrError(child, 'disconnect')]).then(() => undefined)
   const ready = new Promise<{ port: number; isOwner: boolean }>((resolve, reject) => {
     // keeper.ts alone is at the other end of this channel.
     child.once('message', (message: KeeperMessage) => {
@@ -62,6 +61,13 @@ export function startKeeper(order: KeeperOrder): Keeper {
       if (child.connected) child.disconnect()
     },
   }
+}
+
+function eventOrError(child: ChildProcess, event: 'exit' | 'disconnect'): Promise<void> {
+  return new Promise((resolve) => {
+    child.once(event, () => resolve())
+    child.once('error', () => resolve())
+  })
 }
 
 function endedEarly(order: KeeperOrder): AppError {

@@ -1,8 +1,9 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { findBinaries } from '../../src/embedded/find-binaries.ts'
 import { startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts'
-import { createDirectory } from './embedded-fixture.ts'
+import { createDirectory, linkPackage } from './embedded-fixture.ts'
 
 t.test('findBinaries', async (t) => {
   t.test('finds the package of this machine', async (t) => {
@@ -34,6 +35,19 @@ t.test('findBinaries', async (t) => {
     await t.rejects(start, {
       code: 'RCV_EMBEDDED_UNAVAILABLE',
       message: `the embedded PostgreSQL cannot run here: there is no PostgreSQL in ${packageDirectory}; set DATABASE_URL to a PostgreSQL 14 or later instead`,
+    })
+  })
+  t.test('says that the programs need glibc where their loader is missing', async (t) => {
+    const directory = createDirectory(t)
+    const packageDirectory = linkPackage(join(directory, 'package'))
+    const initdb = join(packageDirectory, 'native', 'bin', 'initdb')
+    rmSync(initdb)
+    // What the operating system answers for a script without its interpreter, it answers for a program without its loader.
+    writeFileSync(initdb, '#!/lib/ld-linux-of-another-system\n', { mode: 0o755 })
+
+    await t.rejects(startEmbeddedPostgres({ directory: join(directory, 'postgres'), packageDirectory }), {
+      code: 'RCV_EMBEDDED_UNAVAILABLE',
+      message: /initdb needs glibc, .*; set DATABASE_URL to /,
     })
   })
 })

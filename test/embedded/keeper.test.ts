@@ -172,7 +172,7 @@ t.test('keeper', { skip }, async (t) => {
 
 /** A process of the account that owns the data, since PostgreSQL only minds those of its own account. */
 async function startBystander(t: Test, { uid, gid }: { uid: number; gid: number }) {
-  const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { uid, gid, cwd: '/' })
+  const bystander = spawn('sleep', ['1000'], { uid, gid, cwd: '/' })
   t.teardown(() => bystander.kill('SIGKILL'))
   await once(bystander, 'spawn')
   return bystander
