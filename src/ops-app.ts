@@ -1,11 +1,12 @@
 // The app the operators see, on a listener of its own: metrics and health open to whoever reaches it, the admin API behind
 // tokens. Nothing that Reten or a provider calls is here.
 import { randomUUID } from 'node:crypto'
-import fastify from 'fastify'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import helmet from '@fastify/helmet'
 import type { Config } from './config.ts'
 import { registerErrorHandler } from './error-handler.ts'
+import { AppError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import { guardAdminRoutes } from './ops/authorize.ts'
 import { BUILT_IN_PROVIDERS } from './ops/connection-input.ts'
@@ -46,7 +47,8 @@ export async function createOpsApp(deps: OpsAppDeps): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = deps.logger
   const app = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    // One line per step is ours to write; lines about a request carry its id by the name it has everywhere.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     requestIdHeader: false, // ids of our own: a sender's would let it write into our log and audit
@@ -55,11 +57,20 @@ export async function createOpsApp(deps: OpsAppDeps): Promise<FastifyInstance> {
   })
   registerErrorHandler(app)
   useOwnValidation(app)
+  app.addHook('onError', async (request, _reply, error) => logRefusal(request, error))
   await app.register(helmet, { global: true })
   registerHealthRoutes(app, deps.health, { showsFaults: true })
   registerMetricsRoute(app, deps.metrics)
   await app.register(async (admin) => registerAdmin(admin, deps), { prefix: '/admin' })
   return app
+}
+
+/** Faults of ours are logged where they become an answer. */
+function logRefusal(request: FastifyRequest, error: Error): void {
+  if (!(error instanceof AppError) || error.statusCode >= 500) return
+  const route = request.routeOptions.url ?? 'none'
+  const line = { event: 'request.refused', route, cause: error.code, actor: request.bearer?.name, address: request.ip }
+  request.log.warn(line, error.message)
 }
 
 function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {

@@ -47,13 +47,7 @@ const REPLAY_BODY = {
   additionalProperties: false,
   required: ['reason'],
   properties: {
-    reason: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 500,
-      pattern: '\\S',
-      description: 'Why; kept in the audit log.',
-    },
+    reason: REASON_SCHEMA,
     dry_run: { type: 'boolean', description: 'Say what would happen and change nothing. Default false.' },
   },
 }
