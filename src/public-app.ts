@@ -1,6 +1,6 @@
 // The app the world sees: Reten's dispatches, the providers' webhooks, health. Nothing of the operators' side is here.
 import { hash } from 'node:crypto'
-import fastify from 'fastify'
+import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
@@ -39,7 +39,7 @@ export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
   const loggerInstance: FastifyBaseLogger = deps.logger
   const app = fastify({
     loggerInstance,
-    disableRequestLogging: true, // one wide line per step is ours to write
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }), // one wide line per step is ours to write
     // A number trusts that many proxies, counted from us; Fastify's types know it only as a function.
     trustProxy: typeof trustProxy === 'number' ? (_address, hop) => hop < trustProxy : trustProxy,
     bodyLimit: deps.config.maxBodyBytes,
@@ -88,7 +88,6 @@ function recordRefusal(deps: PublicAppDeps, request: FastifyRequest, error: Erro
   request.log.warn(
     {
       event: 'request.refused',
-      requestId: request.id,
       route,
       cause,
       address: request.ip,

@@ -7,7 +7,7 @@ import { AppError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { openDatabase } from '../store/database.ts'
 import type { DatabaseHandle } from '../store/database.ts'
-import { isDatabaseAway } from '../store/database-errors.ts'
+import { errorCode, isDatabaseAway } from '../store/database-errors.ts'
 import { checkMigrations, migrate } from '../store/migrate.ts'
 
 /** Where the embedded database keeps its data: in the project, so that every clone has its own. */
@@ -59,18 +59,30 @@ export async function openCommandDatabase(config: Config, logger: Logger): Promi
   return { ...handle, url: source.url, close }
 }
 
-/** Throws RCV_DATABASE_UNAVAILABLE with the host, never with the password, where nothing answers there. */
-export async function assertReachable(handle: DatabaseHandle, url: string): Promise<void> {
-  try {
-    await sql`select 1`.execute(handle.db)
-  } catch (error) {
-    if (!isDatabaseAway(error) && !isRefusedLogin(error)) throw error
-    const why = error instanceof Error ? error.message : String(error)
-    throw new AppError('RCV_DATABASE_UNAVAILABLE', `the database at ${hostOf(url)} cannot be used: ${why}`, {
-      cause: error,
-    })
+/**
+ * Resolves when the database answers. One that does not answer is asked again until `waitMs` are over (default: once), since
+ * it may be starting as we are; a refused login is not. Throws RCV_DATABASE_UNAVAILABLE with the host, never the password.
+ */
+export async function assertReachable(handle: DatabaseHandle, url: string, waitMs = 0): Promise<void> {
+  const deadline = performance.now() + waitMs
+  for (;;) {
+    try {
+      await sql`select 1`.execute(handle.db)
+      return
+    } catch (error) {
+      const isLoginRefused = isRefusedLogin(error)
+      if (!isDatabaseAway(error) && !isLoginRefused) throw error
+      if (isLoginRefused || performance.now() > deadline) {
+        const why = error instanceof Error && error.message !== '' ? error.message : (errorCode(error) ?? 'no answer')
+        const message = `the database at ${hostOf(url)} cannot be used: ${why}`
+        throw new AppError('RCV_DATABASE_UNAVAILABLE', message, { cause: error })
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
   }
 }
+
+const RETRY_MS = 250
 
 // Class 28: the login was refused; 3D000: there is no such database.
 function isRefusedLogin(error: unknown): boolean {

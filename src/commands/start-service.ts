@@ -54,6 +54,9 @@ export interface StartOptions {
 // Each part's own bound on stopping: a loop's grace (10 s) and then some. All of it stays below fly.toml's kill_timeout.
 const STOP_TIMEOUT_MS = 15_000
 
+// A database that starts beside us (a reboot, a fail-over) is there within this; longer is an outage to be told.
+const DATABASE_WAIT_MS = 30_000
+
 /** Starts the service and resolves when both listeners answer. What was started is stopped again where a later step fails. */
 export async function startService(options: StartOptions): Promise<RunningService> {
   const { config, logger } = options
@@ -73,7 +76,7 @@ export async function startService(options: StartOptions): Promise<RunningServic
     const database = openDatabase({ url: source.url, poolSize: config.databasePoolSize, logger })
     cleanups.push(database.close)
     metrics.watchPool(database.waiting)
-    await assertReachable(database, source.url)
+    await assertReachable(database, source.url, DATABASE_WAIT_MS)
     if (source.isEmbedded) await migrate(database.db)
     await prepareDatabase(database.db, config)
     const parts = buildParts({ config, db: database.db, directUrl: source.directUrl, logger, metrics })

@@ -44,21 +44,39 @@ export interface ReadyDelivery {
 // A fault of ours is tried again after this; it costs no attempt, so it must not be a busy loop either.
 const FAULT_DELAY_MS = 15_000
 
+/** An answer, and whether an earlier try may still have done the work. */
+interface Asked {
+  readonly outcome: Outcome
+  readonly isFateUnknown: boolean
+}
+
 /** Delivers one claimed dispatch and settles its job. A shutdown or a fault of ours gives the job back uncharged. */
 export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal: AbortSignal): Promise<void> {
   const startedAt = new Date(deps.clock.now())
   const start = performance.now()
-  let outcome: Outcome
+  let asked: Asked
   try {
-    outcome = await askAdapter(ready, signal)
+    asked = await askAdapter(ready, signal)
   } catch (error) {
-    await giveBack(deps, ready, error, signal)
+    const { dispatchId, connection } = ready.job
+    deps.logger.error(
+      { event: 'delivery.fault', dispatchId, connection, err: error },
+      'a delivery ended in a fault of ours',
+    )
+    // The request may have left before the fault: the next try must not take it for undone.
+    await giveBack(deps, ready, FAULT_DELAY_MS, true)
+    return
+  }
+  const { outcome, isFateUnknown } = asked
+  if (signal.aborted && (outcome.kind === 'ambiguous' || outcome.kind === 'retry')) {
+    await giveBack(deps, ready, 0, outcome.kind === 'ambiguous') // our shutdown cut it short: nobody is charged
     return
   }
   const decision = decideDelivery(outcome, {
     attempts: ready.job.attempts,
     retryDelaysSeconds: ready.connection.settings.retryDelaysSeconds,
     idempotency: ready.adapter.capabilities.idempotency,
+    isFateUnknown,
     random: deps.random,
   })
   const attempt = toAttempt(deps, ready.job, outcome, startedAt, performance.now() - start)
@@ -66,22 +84,21 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
   record(deps, ready, outcome, decision, attempt, settled)
 }
 
-/** One answer for one try. Where the last try's fate is unknown, the task is looked up first or the job is parked. */
-async function askAdapter(ready: ReadyDelivery, signal: AbortSignal): Promise<Outcome> {
+/** One answer for one try. Where the last try's fate is unknown, the task is searched for first or the job is parked. */
+async function askAdapter(ready: ReadyDelivery, signal: AbortSignal): Promise<Asked> {
+  const { job, adapter } = ready
   const command = toCommand(ready)
-  if (!('activity' in command)) return command
-  if (ready.job.isFateUnknown) {
-    const { idempotency } = ready.adapter.capabilities
-    if (idempotency === 'none') {
-      const message = 'an earlier try may have done the work, and the provider can neither recognise nor find it'
-      return { kind: 'ambiguous', code: 'fate_unknown', message }
-    }
-    if (idempotency === 'lookup' && ready.adapter.lookup !== undefined) {
-      const found = await ready.adapter.lookup(command, signal)
-      if (found.kind !== 'retry' || found.code !== 'not_found') return found
-    }
+  if (!('activity' in command)) return { outcome: command, isFateUnknown: job.isFateUnknown }
+  if (!job.isFateUnknown) return { outcome: await adapter.deliver(command, signal), isFateUnknown: false }
+  const { idempotency } = adapter.capabilities
+  if (idempotency === 'key') return { outcome: await adapter.deliver(command, signal), isFateUnknown: true }
+  if (idempotency === 'none' || adapter.lookup === undefined) {
+    const message = 'an earlier try may have done the work, and the provider can neither recognise nor find it'
+    return { outcome: { kind: 'ambiguous', code: 'fate_unknown', message }, isFateUnknown: true }
   }
-  return ready.adapter.deliver(command, signal)
+  const found = await adapter.lookup(command, signal)
+  if (found.kind !== 'retry') return { outcome: found, isFateUnknown: true }
+  return { outcome: await adapter.deliver(command, signal), isFateUnknown: false }
 }
 
 function toCommand(ready: ReadyDelivery): DeliverCommand | Outcome {
@@ -143,20 +160,20 @@ async function pause(
     deps.logger.error({ event: 'connection.paused', connection: name, reason: decision.reason }, `${name} is paused`)
     deps.onConnectionChanged()
   }
-  return settleRetry(deps.db, attempt, { delayMs: decision.delayMs, isCharged: false, isFateUnknown: false })
+  return settleRetry(deps.db, attempt, {
+    delayMs: decision.delayMs,
+    isCharged: false,
+    isFateUnknown: ready.job.isFateUnknown,
+  })
 }
 
-async function giveBack(deps: DeliverDeps, ready: ReadyDelivery, error: unknown, signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) {
-    const { dispatchId, connection } = ready.job
-    deps.logger.error(
-      { event: 'delivery.fault', dispatchId, connection, err: error },
-      'a delivery ended in a fault of ours',
-    )
-  }
-  // The request may have left before the fault: the next try must not take it for undone.
-  const delayMs = signal.aborted ? 0 : FAULT_DELAY_MS
-  await releaseJob(deps.db, { id: ready.job.id, claimNo: ready.job.claimNo, delayMs, isFateUnknown: true })
+async function giveBack(
+  deps: DeliverDeps,
+  ready: ReadyDelivery,
+  delayMs: number,
+  isFateUnknown: boolean,
+): Promise<void> {
+  await releaseJob(deps.db, { id: ready.job.id, claimNo: ready.job.claimNo, delayMs, isFateUnknown })
 }
 
 function toAttempt(

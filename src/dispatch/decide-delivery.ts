@@ -26,6 +26,8 @@ export interface DeliveryFacts {
   readonly attempts: number
   readonly retryDelaysSeconds: readonly number[] | undefined
   readonly idempotency: 'key' | 'lookup' | 'none'
+  /** Whether an earlier try may have done the work; false again once a search proved that it did not. */
+  readonly isFateUnknown: boolean
   /** From 0 to 1. */
   readonly random: () => number
 }
@@ -35,25 +37,27 @@ const THROTTLED_DELAY_MS = 5_000
 // A resumed connection's jobs are due at once by then; the delay only spreads them.
 const PAUSED_DELAY_MS = 1_000
 
-/** What follows from one outcome. */
+// A request whose answer was lost may still be carried out: searched for no sooner than this, or a slow provider's task
+// would be taken for one that does not exist.
+const SEARCH_DELAY_MS = 10_000
+
+/** What follows from one outcome. Once the fate of a try is unknown it stays so until something proves it. */
 export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): DeliveryDecision {
+  const { isFateUnknown, idempotency } = facts
   switch (outcome.kind) {
     case 'accepted':
       return { kind: 'delivered', providerTaskId: outcome.providerTaskId, result: outcome.result }
     case 'rejected':
+      // A provider that knows our key would have recognised the task; any other may refuse a repeat of what it has done.
+      if (isFateUnknown && idempotency !== 'key') return { kind: 'parked', reason: outcome.code }
       return { kind: 'failed', reasonCode: outcome.code }
     case 'retry':
-      return retryOrGiveUp(facts, false, outcome.retryAfterMs)
+      return retryOrGiveUp(facts, isFateUnknown, outcome.retryAfterMs)
     case 'ambiguous':
-      if (facts.idempotency === 'none') return { kind: 'parked', reason: outcome.code }
-      return retryOrGiveUp(facts, true, undefined)
+      if (idempotency === 'none') return { kind: 'parked', reason: outcome.code }
+      return retryOrGiveUp(facts, true, idempotency === 'lookup' ? SEARCH_DELAY_MS : undefined)
     case 'throttled':
-      return {
-        kind: 'retry',
-        delayMs: throttledDelayMs(facts, outcome.retryAfterMs),
-        isCharged: false,
-        isFateUnknown: false,
-      }
+      return { kind: 'retry', delayMs: throttledDelayMs(facts, outcome.retryAfterMs), isCharged: false, isFateUnknown }
     case 'unauthorized':
       return { kind: 'pause_connection', reason: outcome.message, delayMs: PAUSED_DELAY_MS }
     default:
@@ -61,13 +65,9 @@ export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): Delivery
   }
 }
 
-function retryOrGiveUp(
-  facts: DeliveryFacts,
-  isFateUnknown: boolean,
-  retryAfterMs: number | undefined,
-): DeliveryDecision {
+function retryOrGiveUp(facts: DeliveryFacts, isFateUnknown: boolean, atLeastMs: number | undefined): DeliveryDecision {
   const delays = facts.retryDelaysSeconds ?? DEFAULT_RETRY_DELAYS_SECONDS
-  const delayMs = nextDelayMs(delays, facts.attempts + 1, facts.random, retryAfterMs)
+  const delayMs = nextDelayMs(delays, facts.attempts + 1, facts.random, atLeastMs)
   if (delayMs !== undefined) return { kind: 'retry', delayMs, isCharged: true, isFateUnknown }
   // Given up with an unknown fate is not a failure yet: the task may exist, and only a person can look.
   return isFateUnknown ? { kind: 'parked', reason: 'fate_unknown' } : { kind: 'failed', reasonCode: 'gave_up' }

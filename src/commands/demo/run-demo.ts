@@ -21,8 +21,8 @@ const READY_TIMEOUT_MS = 60_000
 // Of the service's log, where it did not start.
 const LAST_LINES = 5
 const PROGRESS_INTERVAL_MS = 500
-// Reten's dispatcher comes by every 30 s; the demo's comes by sooner after a failed attempt, so that nobody waits for it.
-const RETRY_INTERVAL_MS = 5_000
+// Reten's dispatcher comes by every 30 s; after a failed attempt the demo's comes by in half that time.
+const RETRY_INTERVAL_MS = 15_000
 // Nothing moved at either end for this long: it will not move any more. Above the longest early retry (3 min).
 const STANDSTILL_MS = 240_000
 
