@@ -12,7 +12,7 @@ import { createCluster, dataDirectoryOf, throwawayMarkOf } from './create-cluste
 import { lockFileOf, ownerFileOf, readyPort } from './find-running.ts'
 import { findFreePort, isPortFree } from './free-port.ts'
 import type { KeeperMessage, KeeperOrder } from './keeper-messages.ts'
-import { isPostmasterOf, readPostmaster } from './postmaster-file.ts'
+import { isAlive, isPostmasterOf, readPostmaster } from './postmaster-file.ts'
 import { prepareBinaries } from './prepare-binaries.ts'
 import { tryLock } from './process-lock.ts'
 import type { ProcessLock } from './process-lock.ts'
@@ -107,14 +107,19 @@ function refuseOtherKind({ home, isThrowaway }: KeeperOrder): void {
 /** A server whose keeper was killed is stopped; a lock file whose number went to another process is removed. */
 async function clearLeftovers(native: string, { home, isThrowaway }: KeeperOrder): Promise<void> {
   const data = dataDirectoryOf(home)
+  const pidFile = join(data, 'postmaster.pid')
   const leftover = readPostmaster(data)
-  if (leftover === undefined) return
-  await stopServer(native, data, leftover.pid)
-  if (!existsSync(join(data, 'postmaster.pid'))) return
+  if (leftover !== undefined) await stopServer(native, data, leftover.pid)
+  if (!existsSync(pidFile)) return
   // Without fsync nobody knows what a crash left of the data.
   if (isThrowaway) rmSync(data, { recursive: true })
-  // PostgreSQL itself still refuses to start while any process of the old server is attached to its shared memory.
-  else if (!isPostmasterOf(data, leftover.pid)) rmSync(join(data, 'postmaster.pid'), { force: true })
+  // A power cut can leave the file empty, which PostgreSQL takes for a server about to start. A number of no process it
+  // understands by itself, and it waits for nothing but the old server's shared memory, whatever the file says.
+  else if (leftover === undefined || isOtherProcess(leftover.pid, data)) rmSync(pidFile)
+}
+
+function isOtherProcess(pid: number, data: string): boolean {
+  return isAlive(pid) && !isPostmasterOf(data, pid)
 }
 
 /** On the port of the last time where possible, so that an address noted somewhere stays true. */

@@ -5,10 +5,12 @@ import { createHash, randomUUID } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
   realpathSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -34,11 +36,17 @@ const SYSTEM_NAME = 'reten-dispatch-receiver'
 /** Kept in a directory whose data live elsewhere; says where. */
 const ELSEWHERE = 'elsewhere.json'
 
+interface Note {
+  /** The directory that the note was written in, by which a copy and a move are told apart. */
+  readonly directory: string
+  readonly home: string
+}
+
 /**
  * Prepares the home of the server that belongs to `directory`, private to its user.
  *
  * The answer is the same at each start. Throws `RCV_EMBEDDED_UNAVAILABLE` when root finds no account or no place,
- * `RCV_EMBEDDED_START` when the directory is another user's.
+ * `RCV_EMBEDDED_START` when the directory is another user's, or holds data that the account can no longer reach.
  */
 export function prepareHome(directory: string, systemDirectories = SYSTEM_DIRECTORIES): ServerHome {
   mkdirSync(dirname(directory), { recursive: true })
@@ -46,9 +54,11 @@ export function prepareHome(directory: string, systemDirectories = SYSTEM_DIRECT
   const path = realpathSync(directory)
   const account = chooseAccount(join(path, 'data'))
   makePrivate(path, account)
-  return account === undefined || canEnter(path, account)
-    ? { path, account }
-    : prepareElsewhere(path, systemDirectories)
+  if (account === undefined) return { path, account }
+  const elsewhere = findElsewhere(path)
+  if (elsewhere === undefined && canEnter(path, account)) return { path, account }
+  if (elsewhere === undefined && existsSync(join(path, 'data'))) throw unreachable(join(path, 'data'), account)
+  return prepareElsewhere(elsewhere ?? chooseElsewhere(path, systemDirectories))
 }
 
 /**
@@ -63,17 +73,34 @@ export function systemDirectory(parents = SYSTEM_DIRECTORIES): string {
   throw embeddedUnavailable(`root can keep data neither in ${parents.join(' nor in ')}`)
 }
 
-function prepareElsewhere(directory: string, systemDirectories: readonly string[]): ServerHome {
+/** Where the data of this directory already live, if not in it. */
+function findElsewhere(directory: string): string | undefined {
   const note = join(directory, ELSEWHERE)
   const noted = existsSync(note) ? readNote(note) : undefined
+  if (noted === undefined) return undefined
+  if (noted.directory === directory) return noted.home
   // A copied checkout brings its original's note along and must not share its data; a moved one must find them again.
-  const isOurs = noted !== undefined && (noted.directory === directory || !existsSync(noted.directory))
-  const path = isOurs ? noted.home : join(systemDirectory(systemDirectories), nameFor(directory))
+  rmSync(note)
+  return existsSync(noted.directory) ? undefined : writeNote(note, { directory, home: noted.home })
+}
+
+/** Random as well as derived, so that a directory made anew at the same place starts with fresh data. */
+function chooseElsewhere(directory: string, systemDirectories: readonly string[]): string {
+  const name = createHash('sha256').update(`${directory}\n${randomUUID()}`).digest('hex').slice(0, 16)
+  const home = join(systemDirectory(systemDirectories), name)
+  return writeNote(join(directory, ELSEWHERE), { directory, home })
+}
+
+function prepareElsewhere(path: string): ServerHome {
   mkdirSync(path, { recursive: true })
-  if (!isOurs || noted.directory !== directory) writeFileSync(note, JSON.stringify({ directory, home: path }))
   const account = chooseAccount(join(path, 'data'))
   makePrivate(path, account)
   return { path, account }
+}
+
+function unreachable(data: string, { name }: Account): AppError {
+  const message = `the account ${name} cannot reach ${data}: let it pass through the directories above (chmod o+x)`
+  return new AppError('RCV_EMBEDDED_START', message)
 }
 
 /**
@@ -94,12 +121,21 @@ function makePrivate(path: string, account: Account | undefined): void {
   chmodSync(path, 0o700)
 }
 
-/** Random as well as derived, so that a directory made anew at the same place starts with fresh data. */
-function nameFor(directory: string): string {
-  return createHash('sha256').update(`${directory}\n${randomUUID()}`).digest('hex').slice(0, 16)
+/** The home noted: ours, or that of a process that was faster by a moment. A note appears whole or not at all. */
+function writeNote(path: string, note: Note): string {
+  const unfinished = `${path}.${process.pid}`
+  writeFileSync(unfinished, JSON.stringify(note))
+  try {
+    linkSync(unfinished, path)
+  } catch (error) {
+    if (!existsSync(path)) throw error
+  } finally {
+    rmSync(unfinished)
+  }
+  return readNote(path)?.home ?? note.home
 }
 
-function readNote(path: string): { directory: string; home: string } | undefined {
+function readNote(path: string): Note | undefined {
   const note: unknown = JSON.parse(readFileSync(path, 'utf8'))
   if (typeof note !== 'object' || note === null || !('directory' in note) || !('home' in note)) return undefined
   if (typeof note.directory !== 'string' || typeof note.home !== 'string') return undefined

@@ -140,6 +140,15 @@ t.test('keeper', { skip }, async (t) => {
     t.equal(bystander.exitCode, null)
   })
 
+  t.test('recovers from the empty pid file that a power cut leaves', async (t) => {
+    const options = createDurable(t)
+    writeFileSync(join(options.directory, 'data', 'postmaster.pid'), '')
+
+    const { url } = await startServer(t, options)
+
+    t.strictSame(await query(url, 'select 1 as one'), [{ one: 1 }])
+  })
+
   t.test('throws throwaway data away when they were not shut down orderly', async (t) => {
     const options = createPrepared(t)
     const { directory } = options

@@ -6,7 +6,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts'
 import { prepareHome, systemDirectory } from '../../src/embedded/server-home.ts'
-import { createDirectory, linkPackage, query, startServer } from './embedded-fixture.ts'
+import { createDirectory, linkPackage, query, startOwner, startServer } from './embedded-fixture.ts'
 
 const skip = process.getuid?.() === 0 ? false : 'needs root'
 
@@ -81,6 +81,35 @@ t.test('prepareHome, as root', { skip }, async (t) => {
     renameSync(join(checkout, '.data'), join(checkout, 'removed'))
 
     t.not(prepareHome(options.directory, options.systemDirectories).path, original.path)
+  })
+
+  t.test('gives processes that start there at the same moment one server', async (t) => {
+    const { options } = createPrivateCheckout(t)
+    linkPackage(options.packageDirectory)
+
+    const owners = await Promise.all([1, 2].map(() => startOwner(t, options)))
+
+    t.equal(owners.filter(({ isOwner }) => isOwner).length, 1)
+    t.equal(new Set(owners.map(({ url }) => url)).size, 1)
+  })
+
+  t.test('keeps using the data elsewhere once the directory can be entered', async (t) => {
+    const { checkout, options } = createPrivateCheckout(t)
+    const original = prepareHome(options.directory, options.systemDirectories)
+
+    chmodSync(checkout, 0o755)
+
+    t.equal(prepareHome(options.directory, options.systemDirectories).path, original.path)
+  })
+
+  t.test('does not start without data that the account can no longer reach', async (t) => {
+    const { checkout, options } = createPrivateCheckout(t)
+    mkdirSync(join(options.directory, 'data'), { recursive: true })
+
+    t.throws(() => prepareHome(options.directory, options.systemDirectories), {
+      code: 'RCV_EMBEDDED_START',
+      message: new RegExp(`cannot reach ${checkout}/.data/postgres/data: let it pass`),
+    })
   })
 
   t.test('trusts no system directory that others can change', async (t) => {

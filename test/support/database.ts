@@ -60,9 +60,23 @@ async function ensureTemplate(serverUrl: string): Promise<string> {
     await migrateDatabase(urlOf(serverUrl, name))
     // The mark of a finished template. Nobody may connect: a database in use cannot be copied.
     await client.query(`alter database ${name} is_template true allow_connections false`)
+    await dropOtherTemplates(client, name)
     return name
   } finally {
     await client.end()
+  }
+}
+
+/** Those of earlier days and of migrations as they were before an edit. */
+async function dropOtherTemplates(client: pg.Client, name: string): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    'select datname as name from pg_database where starts_with(datname, $1) and datname <> $2 and datistemplate',
+    [TEMPLATE_PREFIX, name],
+  )
+  for (const { name: other } of rows) {
+    // PostgreSQL's own are template0 and template1, without the underscore of ours.
+    await client.query(`alter database ${pg.escapeIdentifier(other)} is_template false`)
+    await client.query(`drop database ${pg.escapeIdentifier(other)} with (force)`)
   }
 }
 
