@@ -13,6 +13,7 @@ import type { HttpClient } from '../http-client.ts'
 import type { JobLoop } from '../job-loop.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../ops/metrics.ts'
+import { createDatabaseSampler } from '../ops/sample-database.ts'
 import { createPeriodic } from '../periodic.ts'
 import { createReportWorker } from '../report/report-worker.ts'
 import { createRetenClients } from '../report/reten-clients.ts'
@@ -99,6 +100,7 @@ export function buildParts(input: PartsInput): Parts {
       guard: () => takeTurn(db, { task: 'partitions', holder: worker, leaseSeconds: 600 }),
       run: () => ensureDayPartitions(db),
     }),
+    createDatabaseSampler({ db, metrics, catalog, logger }),
     ...(config.role === 'http' ? [] : workerServices(input, worker, [...loops.values()], nudge)),
   ]
   return { db, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }

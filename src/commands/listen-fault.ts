@@ -5,7 +5,7 @@ export function listenFault(error: unknown): AppError | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('port' in error)) return undefined
   const { code, port } = error
   if (code === 'EADDRINUSE') {
-    return new AppError('RCV_CONFIG_INVALID', `port ${String(port)} is taken: set PORT or OPS_PORT to a free one`, {
+    return new AppError('RCV_CONFIG_INVALID', `port ${String(port)} is taken: choose another one`, {
       cause: error,
     })
   }

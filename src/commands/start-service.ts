@@ -153,6 +153,7 @@ async function openOps(input: ListenerInput): Promise<string> {
     db: parts.db,
     catalog: parts.catalog,
     nudge: parts.nudge,
+    checkAdapter: (draft) => parts.adapters.check(draft),
     providers: Object.keys(ADAPTERS),
   })
   cleanups.push(() => app.close())

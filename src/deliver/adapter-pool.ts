@@ -5,7 +5,7 @@ import type { Connection } from '../connection.ts'
 import type { HttpClient } from '../http-client.ts'
 import type { Logger } from '../logger.ts'
 import type { Clock } from '../time.ts'
-import type { Adapter, ResultTypeView } from './adapters/adapter.ts'
+import type { Adapter, AdapterInput, ResultTypeView } from './adapters/adapter.ts'
 import { createAdapter } from './adapters/registry.ts'
 
 export interface AdapterPoolDeps {
@@ -20,44 +20,43 @@ export interface AdapterPoolDeps {
 export interface AdapterPool {
   /** The connection's adapter, or undefined where its settings do not make one. */
   get(connection: Connection): Promise<Adapter | undefined>
-  /** Why a connection has no adapter, in the adapter's words. */
-  faultOf(name: string): string | undefined
+  /** Throws RCV_ADAPTER_UNKNOWN or RCV_ADAPTER_SETTINGS where no adapter could be made of this. Calls nobody. */
+  check(draft: AdapterDraft): Promise<void>
   close(): Promise<void>
 }
+
+/** A connection that is not there yet, as far as its adapter goes. */
+export type AdapterDraft = Pick<Connection, 'name' | 'provider' | 'providerSettings' | 'providerSecrets'>
 
 interface Entry {
   readonly version: string
   readonly adapter: Promise<Adapter | undefined>
-  fault: string | undefined
 }
 
 /** Builds an empty pool. */
 export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
   const entries = new Map<string, Entry>()
 
-  const build = (connection: Connection, version: string): Entry => {
-    const entry: Entry = {
-      version,
-      fault: undefined,
-      adapter: createAdapter(connection.provider, {
-        connection: connection.name,
-        settings: connection.providerSettings,
-        secrets: connection.providerSecrets,
-        http: deps.http,
-        clock: deps.clock,
-        random: deps.random,
-        resultTypes: (signal) => deps.resultTypes(connection, signal),
-      }).catch((error: unknown) => {
-        entry.fault = error instanceof Error ? error.message : String(error)
-        deps.logger.error(
-          { event: 'connection.unusable', connection: connection.name, provider: connection.provider, err: error },
-          `${connection.name} cannot deliver: ${entry.fault}`,
-        )
-        return undefined
-      }),
-    }
-    return entry
-  }
+  const make = (draft: AdapterDraft, resultTypes: AdapterInput['resultTypes']): Promise<Adapter> =>
+    createAdapter(draft.provider, {
+      connection: draft.name,
+      settings: draft.providerSettings,
+      secrets: draft.providerSecrets,
+      http: deps.http,
+      clock: deps.clock,
+      random: deps.random,
+      resultTypes,
+    })
+
+  const build = (connection: Connection, version: string): Entry => ({
+    version,
+    adapter: make(connection, (signal) => deps.resultTypes(connection, signal)).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error)
+      const line = { event: 'connection.unusable', connection: connection.name, provider: connection.provider }
+      deps.logger.error(line, `${connection.name} cannot deliver: ${why}`)
+      return undefined
+    }),
+  })
 
   return {
     get: async (connection) => {
@@ -69,7 +68,10 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
       void known?.adapter.then((adapter) => adapter?.close())
       return entry.adapter
     },
-    faultOf: (name) => entries.get(name)?.fault,
+    check: async (draft) => {
+      const adapter = await make(draft, async () => [])
+      await adapter.close()
+    },
     close: async () => {
       for (const entry of entries.values()) await (await entry.adapter)?.close()
     },
