@@ -8,7 +8,7 @@ import type { Config } from './config.ts'
 import { registerErrorHandler } from './error-handler.ts'
 import { AppError } from './errors.ts'
 import type { Logger } from './logger.ts'
-import type { Metrics } from './ops/metrics.ts'
+import type { Metrics } from './metrics.ts'
 import { readSchema } from './schemas.ts'
 import { MINUTE_MS } from './time.ts'
 

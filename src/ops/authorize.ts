@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AdminToken } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Author } from '../store/write-audit.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from '../metrics.ts'
 
 export type AdminRole = AdminToken['role']
 

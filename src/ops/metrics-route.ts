@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from '../metrics.ts'
 import { OPENMETRICS_TYPE, PROMETHEUS_TYPE, toOpenMetrics } from './open-metrics.ts'
 
 /** Registers `GET /metrics`: Prometheus text, or OpenMetrics where the Accept header asks for it. Open to whoever reaches it. */

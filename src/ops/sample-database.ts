@@ -6,7 +6,7 @@ import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { countStrayJobs, countUnaccounted } from '../store/count-unaccounted.ts'
 import type { Db } from '../store/database.ts'
 import { sampleQueue } from '../store/sample-queue.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from '../metrics.ts'
 
 export interface SamplerDeps {
   readonly db: Db

@@ -2,7 +2,7 @@
 import type { Connection } from '../connection.ts'
 import { isFinal } from '../dispatch/result.ts'
 import type { Logger } from '../logger.ts'
-import type { Metrics } from '../ops/metrics.ts'
+import type { Metrics } from '../metrics.ts'
 import type { RetenAnswer } from '../reten/reten-answer.ts'
 import type { RetenClient } from '../reten/reten-client.ts'
 import type { ResultAccepted } from '../schema-types.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createMetrics } from '../../src/ops/metrics.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import { toOpenMetrics } from '../../src/ops/open-metrics.ts'
 
 void t.test('toOpenMetrics', async (t) => {

@@ -1,7 +1,7 @@
 // Every metric of the service, in a registry of its own. The other parts get them as an argument and only count; what has to
 // be read from the database is set by sample-database.ts, never at scrape time, so that a scrape cannot slow a busy database.
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import { SERVICE_VERSION } from '../version.ts'
+import { SERVICE_VERSION } from './version.ts'
 
 const PREFIX = 'reten_receiver_'
 

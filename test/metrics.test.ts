@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createMetrics } from '../../src/ops/metrics.ts'
-import { SERVICE_VERSION } from '../../src/version.ts'
+import { createMetrics } from '../src/metrics.ts'
+import { SERVICE_VERSION } from '../src/version.ts'
 
 const NAMES = [
   'requests_total counter',
