@@ -5,8 +5,8 @@ import type { CancelTimer, SandboxClock } from './clock.ts'
 export interface Background {
   /** Starts `work` now, or as soon as a place is free. */
   run(work: () => Promise<void>): void
-  /** Starts `work` after `delayMs` of sandbox time. */
-  later(delayMs: number, work: () => Promise<void>): void
+  /** Calls back after `delayMs` of sandbox time, however much is running. */
+  later(delayMs: number, callback: () => void): void
   /** Resolves when nothing runs or waits for a place; timers not yet due are not waited for. */
   idle(): Promise<void>
   /** Resolves when nothing runs and no timer is left; never, on a clock that stands still. */
@@ -29,7 +29,8 @@ export interface BackgroundOptions {
 
 /** Makes a bounded place for work that nobody waits for, which can nevertheless be waited for. */
 export const createBackground = ({ clock, concurrency, logger }: BackgroundOptions): Background => {
-  const waiting: (() => Promise<void>)[] = []
+  // A set, because taking the first of a long array costs a move of all the others.
+  const waiting = new Set<() => Promise<void>>()
   const timers = new Set<CancelTimer>()
   let active = 0
   let isClosed = false
@@ -50,29 +51,32 @@ export const createBackground = ({ clock, concurrency, logger }: BackgroundOptio
     }
     active -= 1
     next()
-    if (active === 0) notify()
+    if (running() === 0) notify()
   }
 
   const next = (): void => {
-    while (active < concurrency) {
-      const work = waiting.shift()
-      if (work === undefined) return
+    for (const work of waiting) {
+      if (active >= concurrency) return
+      waiting.delete(work)
       active += 1
       void start(work)
     }
   }
 
+  const running = (): number => active + waiting.size
+
   const run = (work: () => Promise<void>): void => {
     if (isClosed) return
-    waiting.push(work)
+    waiting.add(work)
     next()
   }
 
-  const later = (delayMs: number, work: () => Promise<void>): void => {
+  const later = (delayMs: number, callback: () => void): void => {
     if (isClosed) return
     const cancel = clock.after(delayMs, () => {
       timers.delete(cancel)
-      run(work)
+      callback()
+      notify()
     })
     timers.add(cancel)
   }
@@ -80,8 +84,6 @@ export const createBackground = ({ clock, concurrency, logger }: BackgroundOptio
   const until = async (isReached: () => boolean): Promise<void> => {
     while (!isReached()) await new Promise<void>((resolve) => watchers.push(resolve))
   }
-
-  const running = (): number => active + waiting.length
 
   return {
     run,
@@ -92,7 +94,7 @@ export const createBackground = ({ clock, concurrency, logger }: BackgroundOptio
     drained: () => until(() => running() === 0 && timers.size === 0),
     close: async () => {
       isClosed = true
-      waiting.length = 0
+      waiting.clear()
       for (const cancel of timers) cancel()
       timers.clear()
       notify()

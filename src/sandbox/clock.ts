@@ -58,7 +58,7 @@ export const createSandboxClock = (options: SandboxClockOptions = {}): SandboxCl
     if (speed <= 0) return
     const realDelayMs = Math.min(Math.max(0, (timer.dueAtMs - nowMs()) / speed), LONGEST_TIMEOUT_MS)
     timer.handle = setTimeout(() => {
-      if (timer.dueAtMs - nowMs() > speed) arm(timer)
+      if (timer.dueAtMs > nowMs()) arm(timer)
       else fire(timer)
     }, realDelayMs)
   }

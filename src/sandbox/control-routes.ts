@@ -2,16 +2,8 @@
 // knows, to tests and to a person with curl.
 import type { FastifyInstance } from 'fastify'
 import type { SandboxClock } from './clock.ts'
-import {
-  dispatchFaults,
-  faultPlaces,
-  requestFaults,
-  webhookFaults,
-  type FaultKind,
-  type FaultOptions,
-  type FaultPlace,
-  type Faults,
-} from './faults.ts'
+import { faultKindsAt, faultPlaces, type FaultKind, type FaultPlace } from './fault-kinds.ts'
+import type { FaultOptions, Faults } from './faults.ts'
 
 /** What every stand-in lets be steered. */
 export interface ControlRoutesOptions<Switches> {
@@ -22,7 +14,13 @@ export interface ControlRoutesOptions<Switches> {
   readonly setSwitches: (change: Partial<Switches>) => void
 }
 
-const faultKinds = [...requestFaults, ...dispatchFaults, ...webhookFaults]
+const chance = { type: 'number', minimum: 0, maximum: 1 } as const
+
+const chancesAt = (place: FaultPlace): object => ({
+  type: 'object',
+  additionalProperties: false,
+  properties: Object.fromEntries(faultKindsAt[place].map((kind) => [kind, chance])),
+})
 
 const faultOptionsSchema = {
   type: 'object',
@@ -32,12 +30,8 @@ const faultOptionsSchema = {
     seed: { type: ['string', 'number'] },
     odds: {
       type: 'object',
-      propertyNames: { enum: faultPlaces },
-      additionalProperties: {
-        type: 'object',
-        propertyNames: { enum: faultKinds },
-        additionalProperties: { type: 'number', minimum: 0, maximum: 1 },
-      },
+      additionalProperties: false,
+      properties: Object.fromEntries(faultPlaces.map((place) => [place, chancesAt(place)])),
     },
     mostPerKey: { type: 'integer', minimum: 0 },
   },
@@ -46,12 +40,15 @@ const faultOptionsSchema = {
 const scriptSchema = {
   type: 'object',
   required: ['place', 'kinds'],
-  additionalProperties: false,
-  properties: {
-    place: { enum: faultPlaces },
-    kinds: { type: 'array', items: { enum: [...faultKinds, 'none'] } },
-  },
-} as const
+  oneOf: faultPlaces.map((place) => ({
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      place: { const: place },
+      kinds: { type: 'array', items: { enum: [...faultKindsAt[place], 'none'] } },
+    },
+  })),
+}
 
 /** Adds `/sandbox/switches`, `/sandbox/faults`, `/sandbox/faults/script` and `/sandbox/clock`. */
 export const addControlRoutes = <Switches>(app: FastifyInstance, options: ControlRoutesOptions<Switches>): void => {

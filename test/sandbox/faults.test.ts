@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { createFaults, requestFaults, type Fault } from '../../src/sandbox/faults.ts'
+import { requestFaults } from '../../src/sandbox/fault-kinds.ts'
+import { createFaults, type Fault } from '../../src/sandbox/faults.ts'
 import { startYomSandbox, type YomSandbox } from '../../src/sandbox/start-yom-sandbox.ts'
 import { callJson, type JsonReply } from './call-json.ts'
 

@@ -59,13 +59,13 @@ export const createWebhookSender = (state: YomState, background: Background): We
       if (event.state === 'waiting') event.state = 'given_up'
     } else {
       const waitMs = Math.min(state.switches.webhookRetryMs * 2 ** (attempt - 1), LONGEST_RETRY_MS)
-      background.later(waitMs, () => tryOnce(event, attempt + 1))
+      background.later(waitMs, () => background.run(() => tryOnce(event, attempt + 1)))
     }
   }
 
   return {
     send: (event) => background.run(() => tryOnce(event, 1)),
-    sendLater: (delayMs, event) => background.later(delayMs, () => tryOnce(event, 1)),
+    sendLater: (delayMs, event) => background.later(delayMs, () => background.run(() => tryOnce(event, 1))),
     sendAndWait: (event) => tryOnce(event, 1),
     post,
     close: () => agent.destroy(),

@@ -56,9 +56,7 @@ export const createWorker = (
     }
     if (sendsProgress && tellsByWebhook() && struck !== 'reordered') sender.send(beginTask(state, task))
     const workMs = state.random.between(workMinMs, Math.max(workMinMs, workMaxMs), task.externalId, 'work')
-    background.later(workMs, async () => {
-      finish(task, undefined, struck)
-    })
+    background.later(workMs, () => finish(task, undefined, struck))
   }
 
   return { take, finish: (task, chosen) => finish(task, chosen) }

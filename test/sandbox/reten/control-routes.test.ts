@@ -81,6 +81,7 @@ t.test('/sandbox on Reten’s stand-in', async (t) => {
     t.match(await callJson(faults, { body: { profile: 'storm', seed: 3 } }), { body: { profile: 'storm' } })
     t.match(await callJson(faults, { body: { odds: { results: { explode: 1 } } } }), { status: 400 })
     t.match(await callJson(`${faults}/script`, { body: { place: 'results', kinds: ['slow'] } }), { status: 200 })
+    t.match(await callJson(`${faults}/script`, { body: { place: 'results', kinds: ['doubled'] } }), { status: 400 })
     t.match(await callJson(faults), { body: { struck: {} } })
   })
 
