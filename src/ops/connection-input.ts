@@ -86,7 +86,7 @@ export function applyChange(current: ConnectionDraft, change: ConnectionChange):
 
 /** Throws RCV_REQUEST_INVALID for the first rule a draft breaks. */
 export function checkDraft(draft: ConnectionDraft, config: Pick<Config, 'isProduction'>): void {
-  checkSettings(draft.settings)
+  checkDraftSettings(draft.settings)
   if (draft.retenBaseUrl !== undefined) checkRetenBaseUrl(draft.retenBaseUrl)
   if (draft.retenApiKey !== undefined && draft.retenBaseUrl === undefined) {
     throw wrong('/retenBaseUrl', 'is required with a Reten API key')
@@ -95,6 +95,17 @@ export function checkDraft(draft: ConnectionDraft, config: Pick<Config, 'isProdu
   if (config.isProduction) throw wrong('/provider', 'mock is refused when NODE_ENV is production')
   if (draft.retenBaseUrl === RETEN_ORIGINS['production']) {
     throw wrong('/provider', "mock would report invented results to Reten's production")
+  }
+}
+
+/** The same refusal, with the path the field has in what was entered. */
+function checkDraftSettings(settings: ConnectionDraft['settings']): void {
+  try {
+    checkSettings(settings)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const details = error.details?.map((fault) => ({ ...fault, path: `/settings${fault.path}` }))
+    throw new AppError(error.code, error.message, { details, cause: error })
   }
 }
 
