@@ -31,6 +31,9 @@ import type { OwnerEnd, OwnerOrder } from './owner.ts'
 const PATIENCE_MS = 20_000
 const POLL_MS = 10
 
+/** For test files that start dozens of processes one after the other, on a machine busy with other test files. */
+export const SLOW_TEST_MS = 120_000
+
 /** A directory of the test's own that any account can pass through, gone when the test ends. */
 export function createDirectory(t: Test): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'embedded-'))

@@ -6,9 +6,11 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts'
 import { prepareHome, systemDirectory } from '../../src/embedded/server-home.ts'
-import { createDirectory, linkPackage, query, startOwner, startServer } from './embedded-fixture.ts'
+import { createDirectory, linkPackage, query, startOwner, startServer, SLOW_TEST_MS } from './embedded-fixture.ts'
 
 const skip = process.getuid?.() === 0 ? false : 'needs root'
+
+t.setTimeout(SLOW_TEST_MS)
 
 t.test('prepareHome', async (t) => {
   t.test('keeps the data in the directory asked for', async (t) => {

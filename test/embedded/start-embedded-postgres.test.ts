@@ -4,7 +4,16 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts'
-import { createDirectory, prepareDirectories, query, startOwner, startServer } from './embedded-fixture.ts'
+import {
+  createDirectory,
+  prepareDirectories,
+  query,
+  startOwner,
+  startServer,
+  SLOW_TEST_MS,
+} from './embedded-fixture.ts'
+
+t.setTimeout(SLOW_TEST_MS)
 
 t.test('a server', async (t) => {
   const directory = join(createDirectory(t), 'postgres')
