@@ -65,7 +65,8 @@ export const listen = async (app: FastifyInstance, options: ListenOptions): Prom
   await app.listen({ host, port: options.port })
   const address = app.server.address()
   const port = address !== null && typeof address === 'object' ? address.port : options.port
-  return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
 interface SchemaFault {

@@ -74,7 +74,8 @@ export interface RetenSandbox {
   setDispatchConfig(input: NewDispatchConfig, tenant?: string): void
   createActivities(count: number, input?: NewActivity, tenant?: string): Activity[]
   dispatchOnce(): Promise<DispatchRun>
-  dispatchAll(): Promise<DispatchRun>
+  /** Runs until nothing is READY; waits `pauseMs` of real time after a run with failed attempts, by default none. */
+  dispatchAll(pauseMs?: number): Promise<DispatchRun>
   /** Dispatches one whose dispatch failed for good once more, with all its attempts; `false`: it is not such a one. */
   forceDispatch(activityId: string): Promise<boolean>
   /** Cancels one that is not dispatched; `false`: it is, or is unknown. The provider is not told. */
@@ -157,7 +158,7 @@ export const startRetenSandbox = async (options: RetenSandboxOptions): Promise<R
     setDispatchConfig: (input, tenant) => void setDispatchConfig(state, tenantNamed(tenant), input),
     createActivities: (count, input, tenant) => createActivities(state, tenantNamed(tenant), count, input),
     dispatchOnce: () => dispatcher.dispatchOnce(),
-    dispatchAll: () => dispatcher.dispatchAll(),
+    dispatchAll: (pauseMs) => dispatcher.dispatchAll(pauseMs),
     forceDispatch: async (activityId) => {
       const found = findActivity(state, activityId)
       return found !== undefined && (await forceDispatch(attempts, ...found)).statusCode === 204

@@ -1,5 +1,6 @@
 // Reten's dispatching as documented: a run takes at most a batch of READY activities per tenant, all tenants one after
 // another; each is locked, pushed, and becomes DISPATCHED, or READY again, or FAILED after the last attempt.
+import { setTimeout as waitReal } from 'node:timers/promises'
 import type { CancelTimer } from '../clock.ts'
 import type { ActivityDispatch } from './dispatch-activity.ts'
 import { findDispatchConfig } from './dispatch-configs.ts'
@@ -18,8 +19,11 @@ export interface DispatchRun {
 export interface Dispatcher {
   /** One run over all tenants, as the schedule would start it. */
   dispatchOnce(): Promise<DispatchRun>
-  /** Runs until no activity with a configuration is READY. Failed attempts are repeated without a wait. */
-  dispatchAll(): Promise<DispatchRun>
+  /**
+   * Runs until no activity with a configuration is READY. After a run with failed attempts it waits `pauseMs` of real
+   * time, by default none: three attempts are over before a receiver that stumbled is on its feet again.
+   */
+  dispatchAll(pauseMs?: number): Promise<DispatchRun>
   /** Starts a run every period of sandbox time; a run that takes longer delays the next. */
   start(): void
   stop(): void
@@ -67,12 +71,13 @@ export const createDispatcher = (state: RetenState, attempts: ActivityDispatch):
     }
   }
 
-  const dispatchAll = async (): Promise<DispatchRun> => {
+  const dispatchAll = async (pauseMs = 0): Promise<DispatchRun> => {
     let total = nothing
     let last: DispatchRun
     do {
       last = await dispatchOnce()
       total = add(total, last)
+      if (last.failedAttempts > 0 && pauseMs > 0) await waitReal(pauseMs)
     } while (last.attempted > 0 && !isClosed)
     return total
   }

@@ -113,6 +113,18 @@ t.test('dispatching', async (t) => {
     t.match(reten.counts(), { byStatus: { READY: 1 } })
   })
 
+  t.test('pauses between runs with failed attempts when told to', async (t) => {
+    const reten = await startReten(t)
+    const receiver = await receiveFrom(t, reten, (_request, count) => ({ status: count < 3 ? 503 : 201 }))
+    oneActivity(reten)
+    const startedAt = performance.now()
+
+    t.match(await reten.dispatchAll(30), { attempted: 3, dispatched: 1, failedAttempts: 2 })
+
+    t.ok(performance.now() - startedAt >= 58, 'two pauses of 30 ms')
+    t.equal(receiver.received.length, 3)
+  })
+
   t.test('keeps the pace it is told', async (t) => {
     const reten = await startReten(t, { switches: { dispatchRatePerSecond: 100 } })
     await receiveFrom(t, reten)
