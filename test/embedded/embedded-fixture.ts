@@ -23,6 +23,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { findBinaries } from '../../src/embedded/find-binaries.ts'
+import { readPostmaster } from '../../src/embedded/postmaster-file.ts'
 import { startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts'
 import type { EmbeddedPostgres, EmbeddedPostgresOptions } from '../../src/embedded/start-embedded-postgres.ts'
 import type { OwnerEnd, OwnerOrder } from './owner.ts'
@@ -172,13 +173,18 @@ export function processesIn(directory: string): readonly ServerPart[] {
   })
 }
 
-/** The process of a directory's server that the others descend from, or of its keeper. */
-export function findPart(directory: string, part: 'postgres' | 'keeper'): number {
-  const needle = part === 'postgres' ? 'postgres -D ' : 'keeper.ts'
-  const found = processesIn(directory).filter(({ command }) => command.includes(needle))
-  const [first] = found
-  if (first === undefined || found.length > 1) throw new Error(`${found.length} processes of ${part} in ${directory}`)
-  return first.pid
+/** The server of a directory, as it names itself. Throws while there is none. */
+export function findServer(directory: string): number {
+  const postmaster = readPostmaster(join(directory, 'data'))
+  if (postmaster === undefined) throw new Error(`no server in ${directory}`)
+  return postmaster.pid
+}
+
+/** The keeper of a directory's server. Throws while there is none. */
+export function findKeeper(directory: string): number {
+  const keeper = processesIn(directory).find(({ command }) => command.includes('keeper.ts'))
+  if (keeper === undefined) throw new Error(`no keeper in ${directory}`)
+  return keeper.pid
 }
 
 /** Resolves once the condition holds; what throws does not hold yet. Throws when it never does. */

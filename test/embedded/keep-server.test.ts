@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import {
-  findPart,
+  findKeeper,
+  findServer,
   prepareDirectories,
   processesIn,
   query,
@@ -41,7 +42,7 @@ t.test('keepServer', { skip }, async (t) => {
     const owner = await startOwner(t, options)
     await query(owner.url, 'create table kept as select 42 as answer')
 
-    process.kill(findPart(directory, 'postgres'), 'SIGKILL')
+    process.kill(findServer(directory), 'SIGKILL')
 
     await until(async () => (await query(owner.url, 'select answer from kept')).length === 1, 'the server to be back')
     t.equal(readFileSync(join(directory, 'port'), 'utf8'), String(owner.port))
@@ -52,11 +53,11 @@ t.test('keepServer', { skip }, async (t) => {
     const { directory } = options
     const server = await startServer(t, options)
     await query(server.url, 'create table kept as select 42 as answer')
-    const killed = findPart(directory, 'keeper')
+    const killed = findKeeper(directory)
 
     process.kill(killed, 'SIGKILL')
 
-    await until(() => ![undefined, killed].includes(findPart(directory, 'keeper')), 'another keeper')
+    await until(() => findKeeper(directory) !== killed, 'another keeper')
     await until(async () => (await query(server.url, 'select answer from kept')).length === 1, 'the server to be back')
     await server.stop()
     t.strictSame(processesIn(directory), [])
@@ -67,15 +68,15 @@ t.test('keepServer', { skip }, async (t) => {
     const { directory } = options
     const owner = await startOwner(t, options)
     await query(owner.url, 'create table kept as select 42 as answer')
-    const orphan = findPart(directory, 'postgres')
+    const orphan = findServer(directory)
     process.kill(owner.pid, 'SIGSTOP')
-    process.kill(findPart(directory, 'keeper'), 'SIGKILL')
+    process.kill(findKeeper(directory), 'SIGKILL')
     await owner.end('SIGKILL')
 
     const { url, isOwner } = await startServer(t, options)
 
     t.ok(isOwner)
-    t.not(findPart(directory, 'postgres'), orphan)
+    t.not(findServer(directory), orphan)
     t.strictSame(await query(url, 'select answer from kept'), [{ answer: 42 }])
   })
 
@@ -85,8 +86,8 @@ t.test('keepServer', { skip }, async (t) => {
     const owner = await startOwner(t, options)
     await query(owner.url, 'create table kept as select 42 as answer')
     process.kill(owner.pid, 'SIGSTOP')
-    process.kill(findPart(directory, 'keeper'), 'SIGKILL')
-    process.kill(findPart(directory, 'postgres'), 'SIGKILL')
+    process.kill(findKeeper(directory), 'SIGKILL')
+    process.kill(findServer(directory), 'SIGKILL')
     await owner.end('SIGKILL')
     await until(() => processesIn(directory).length === 0, 'the end of all processes')
     const bystander = await startBystander(t, statSync(join(directory, 'data')))
@@ -114,8 +115,8 @@ t.test('keepServer', { skip }, async (t) => {
     const owner = await startOwner(t, options)
     await query(owner.url, 'create table lost as select 42 as answer')
     process.kill(owner.pid, 'SIGSTOP')
-    process.kill(findPart(directory, 'keeper'), 'SIGKILL')
-    process.kill(findPart(directory, 'postgres'), 'SIGKILL')
+    process.kill(findKeeper(directory), 'SIGKILL')
+    process.kill(findServer(directory), 'SIGKILL')
     await owner.end('SIGKILL')
 
     const { url } = await startServer(t, options)

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import {
-  findPart,
+  findKeeper,
+  findServer,
   prepareDirectories,
   processesIn,
   query,
@@ -55,7 +56,7 @@ t.test('keeper', { skip }, async (t) => {
     process.kill(-owner.pid, 'SIGINT')
 
     t.strictSame(await query(owner.url, 'select 1 as one'), [{ one: 1 }])
-    t.ok(findPart(directory, 'keeper'))
+    t.ok(findKeeper(directory))
   })
 
   t.test('outlives a service manager that terminates every process', async (t) => {
@@ -63,7 +64,7 @@ t.test('keeper', { skip }, async (t) => {
     const { directory } = options
     const owner = await startOwner(t, options, 'return')
 
-    process.kill(findPart(directory, 'keeper'), 'SIGTERM')
+    process.kill(findKeeper(directory), 'SIGTERM')
     await owner.end()
 
     await until(() => processesIn(directory).length === 0, 'the end of all processes')
@@ -76,7 +77,7 @@ t.test('keeper', { skip }, async (t) => {
     const program = fileURLToPath(new URL('owner.ts', import.meta.url))
     const owner = spawn(process.execPath, [program, JSON.stringify({ options, end: 'none' })])
     t.teardown(() => owner.kill('SIGKILL'))
-    await until(() => findPart(directory, 'postgres') > 0, 'the server to be on its way')
+    await until(() => findServer(directory) > 0, 'the server to be on its way')
 
     owner.kill('SIGKILL')
 
