@@ -4,8 +4,8 @@ import { showConnectionRow } from '../ops/connection-view.ts'
 import { addConnection, getConnection } from '../ops/connections.ts'
 import { makeKey } from '../ops/keys.ts'
 import { pickRetenUrl, readNamedSecret, readPublicUrl, readSecret, readSetting } from './connection-options.ts'
-import { printJson, printLine, printTable, toConnectionDeps } from './operator-session.ts'
-import type { OperatorSession, WithinSession } from './operator-session.ts'
+import { printJson, printLine, printTable, toConnectionDeps } from './operator-context.ts'
+import type { OperatorContext, WithinContext } from './operator-context.ts'
 
 interface AddOptions {
   readonly provider: string
@@ -21,7 +21,7 @@ interface AddOptions {
 }
 
 /** Builds `add`. */
-export function buildAddCommand(within: WithinSession): Command {
+export function buildAddCommand(within: WithinContext): Command {
   return new Command('add')
     .description('Adds a connection, or brings a removed one back, and makes the key Reten calls us with.')
     .argument('<name>', 'a-z, 0-9, "_", "-"; it never changes')
@@ -35,20 +35,20 @@ export function buildAddCommand(within: WithinSession): Command {
     .option('--public-url <url>', 'where Reten reaches this service, without /activities', readPublicUrl)
     .option('--webhook-token', 'also make the token the provider reports results with')
     .option('--json', 'print JSON')
-    .action((name: string, options: AddOptions) => within((session) => add(session, name, options)))
+    .action((name: string, options: AddOptions) => within((context) => add(context, name, options)))
 }
 
-async function add(session: OperatorSession, name: string, options: AddOptions): Promise<void> {
-  const deps = toConnectionDeps(session)
+async function add(context: OperatorContext, name: string, options: AddOptions): Promise<void> {
+  const deps = toConnectionDeps(context)
   const { provider, retenApiKey, setting: settings, providerSetting, providerSecret, publicUrl } = options
   const retenBaseUrl = pickRetenUrl(options)
   const secrets = { retenApiKey, providerSecrets: providerSecret }
   const input = { name, provider, retenBaseUrl, settings, providerSettings: providerSetting, ...secrets }
-  const done = await addConnection(deps, input, session.author)
-  const made = await makeKey(deps, name, { purpose: 'dispatch' }, session.author)
+  const done = await addConnection(deps, input, context.author)
+  const made = await makeKey(deps, name, { purpose: 'dispatch' }, context.author)
   const webhook =
-    options.webhookToken === true ? await makeKey(deps, name, { purpose: 'webhook' }, session.author) : undefined
-  const shown = showConnectionRow(await getConnection(session.db, name), session.config)
+    options.webhookToken === true ? await makeKey(deps, name, { purpose: 'webhook' }, context.author) : undefined
+  const shown = showConnectionRow(await getConnection(context.db, name), context.config)
   if (options.json === true) {
     printJson({ ...shown, baseUrl: publicUrl ?? null, key: made.secret, webhookToken: webhook?.secret ?? null })
     return

@@ -9,8 +9,8 @@ import type { KeyPurpose } from '../ops/keys.ts'
 import { countJobs } from '../store/show-connection.ts'
 import { buildAddCommand } from './add-connection.ts'
 import { readDuration } from './connection-options.ts'
-import { printJson, printLine, printTable, toConnectionDeps, withOperatorSession } from './operator-session.ts'
-import type { WithinSession } from './operator-session.ts'
+import { printJson, printLine, printTable, toConnectionDeps, withOperatorContext } from './operator-context.ts'
+import type { WithinContext } from './operator-context.ts'
 import { runCommand } from './run-command.ts'
 import { buildListCommand, buildShowCommand } from './show-connections.ts'
 
@@ -29,7 +29,7 @@ function createProgram(variables: Variables): Command {
   const program = new Command('npm run connections --')
     .description('Manages connections: one tenant at one provider each. Uses DATABASE_URL, else the embedded database.')
     .exitOverride()
-  const within: WithinSession = (work) => withOperatorSession(variables, work)
+  const within: WithinContext = (work) => withOperatorContext(variables, work)
   for (const build of [
     buildAddCommand,
     buildListCommand,
@@ -44,32 +44,32 @@ function createProgram(variables: Variables): Command {
   return program
 }
 
-function buildPause(within: WithinSession): Command {
+function buildPause(within: WithinContext): Command {
   return new Command('pause')
     .description('Stops deliveries; what Reten dispatches is still received, and results are still reported.')
     .argument('<name>')
     .requiredOption('--reason <reason>', 'why; kept in the audit log')
     .action((name: string, options: { reason: string }) =>
-      within(async (session) => {
-        await pauseConnection(toConnectionDeps(session), name, options.reason, session.author)
+      within(async (context) => {
+        await pauseConnection(toConnectionDeps(context), name, options.reason, context.author)
         printLine(`${name} is paused: ${options.reason}`)
       }),
     )
 }
 
-function buildResume(within: WithinSession): Command {
+function buildResume(within: WithinContext): Command {
   return new Command('resume')
     .description('Lets a paused connection deliver again.')
     .argument('<name>')
     .action((name: string) =>
-      within(async (session) => {
-        await resumeConnection(toConnectionDeps(session), name, session.author)
-        printLine(`${name} is active, ${await countJobs(session.db, name)} jobs are waiting`)
+      within(async (context) => {
+        await resumeConnection(toConnectionDeps(context), name, context.author)
+        printLine(`${name} is active, ${await countJobs(context.db, name)} jobs are waiting`)
       }),
     )
 }
 
-function buildRotateKey(within: WithinSession): Command {
+function buildRotateKey(within: WithinContext): Command {
   return new Command('rotate-key')
     .description('Makes another key. The others stay, or end after --overlap.')
     .argument('<name>')
@@ -82,13 +82,13 @@ function buildRotateKey(within: WithinSession): Command {
     .option('--label <label>', 'to tell it from others')
     .option('--json', 'print JSON')
     .action((name: string, options: RotateOptions) =>
-      within(async (session) => {
+      within(async (context) => {
         const { purpose, label, overlap: othersEndAfterSeconds } = options
         const made = await makeKey(
-          toConnectionDeps(session),
+          toConnectionDeps(context),
           name,
           { purpose, label, othersEndAfterSeconds },
-          session.author,
+          context.author,
         )
         if (options.json === true) return printJson({ key: made.secret, ...showKey(made.key), limited: made.limited })
         printTable(
@@ -110,15 +110,15 @@ function describeOthers(limited: number, seconds: number | undefined): string {
   return `${limited} other keys end in ${seconds} s.`
 }
 
-function buildRemove(within: WithinSession): Command {
+function buildRemove(within: WithinContext): Command {
   return new Command('remove')
     .description('Archives a connection: its keys open nothing any more. Adding it again resumes the same identity.')
     .argument('<name>')
     .option('--reason <reason>', 'why; kept in the audit log')
     .action((name: string, options: { reason?: string }) =>
-      within(async (session) => {
-        await archiveConnection(toConnectionDeps(session), name, options.reason, session.author)
-        const waiting = await countJobs(session.db, name)
+      within(async (context) => {
+        await archiveConnection(toConnectionDeps(context), name, options.reason, context.author)
+        const waiting = await countJobs(context.db, name)
         printLine(`${name} is archived${waiting === 0 ? '' : `; ${waiting} jobs wait until it is added again`}`)
       }),
     )

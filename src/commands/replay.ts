@@ -5,8 +5,8 @@ import type { Variables } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { replayOne } from '../ops/replay.ts'
 import type { Replay } from '../ops/replay.ts'
-import { printJson, printLine, printTable, withOperatorSession } from './operator-session.ts'
-import type { OperatorSession } from './operator-session.ts'
+import { printJson, printLine, printTable, withOperatorContext } from './operator-context.ts'
+import type { OperatorContext } from './operator-context.ts'
 import { runCommand } from './run-command.ts'
 
 interface ReplayOptions {
@@ -30,21 +30,21 @@ function createProgram(variables: Variables): Command {
     .option('--json', 'print JSON')
     .exitOverride()
     .action((ids: string[], options: ReplayOptions) =>
-      withOperatorSession(variables, (session) => replayAll(session, ids, options)),
+      withOperatorContext(variables, (context) => replayAll(context, ids, options)),
     )
 }
 
 /** One after another: each is a transaction of its own, and one that is refused does not keep the others from their turn. */
-async function replayAll(session: OperatorSession, ids: readonly string[], options: ReplayOptions): Promise<void> {
+async function replayAll(context: OperatorContext, ids: readonly string[], options: ReplayOptions): Promise<void> {
   const lines: Line[] = []
-  for (const id of ids) lines.push(await replayLine(session, id, options))
+  for (const id of ids) lines.push(await replayLine(context, id, options))
   if (options.json === true) printJson(lines.map(toJson))
   else printLines(lines, options.dryRun === true)
   if (lines.some((line) => 'refused' in line)) process.exitCode = 1
 }
 
-async function replayLine(session: OperatorSession, id: string, options: ReplayOptions): Promise<Line> {
-  const { db, logger, author } = session
+async function replayLine(context: OperatorContext, id: string, options: ReplayOptions): Promise<Line> {
+  const { db, logger, author } = context
   try {
     const input = { id, reason: options.reason, isDryRun: options.dryRun === true, author }
     return { id, replay: await replayOne({ db, logger, nudge: () => {} }, input) }

@@ -5,13 +5,13 @@ import { showConnectionRow, showKey } from '../ops/connection-view.ts'
 import { getConnection } from '../ops/connections.ts'
 import { findKeys } from '../ops/keys.ts'
 import { countJobs, listConnections } from '../store/show-connection.ts'
-import { printJson, printTable } from './operator-session.ts'
-import type { OperatorSession, WithinSession } from './operator-session.ts'
+import { printJson, printTable } from './operator-context.ts'
+import type { OperatorContext, WithinContext } from './operator-context.ts'
 
 type JsonOption = { readonly json?: boolean }
 
 /** Builds `list`. */
-export function buildListCommand(within: WithinSession): Command {
+export function buildListCommand(within: WithinContext): Command {
   return new Command('list')
     .description('Lists connections, without the removed ones unless asked for.')
     .addOption(new Option('--state <state>', 'only these').choices(['active', 'paused', 'archived']))
@@ -37,18 +37,18 @@ export function buildListCommand(within: WithinSession): Command {
 }
 
 /** Builds `show`. */
-export function buildShowCommand(within: WithinSession): Command {
+export function buildShowCommand(within: WithinContext): Command {
   return new Command('show')
     .description('Shows one connection, its settings, the names of its secrets, and its keys.')
     .argument('<name>')
     .option('--json', 'print JSON')
-    .action((name: string, options: JsonOption) => within((session) => show(session, name, options)))
+    .action((name: string, options: JsonOption) => within((context) => show(context, name, options)))
 }
 
-async function show(session: OperatorSession, name: string, options: JsonOption): Promise<void> {
-  const row = showConnectionRow(await getConnection(session.db, name), session.config)
-  const keys = (await findKeys(session, name)).map(showKey)
-  const waitingJobs = await countJobs(session.db, name)
+async function show(context: OperatorContext, name: string, options: JsonOption): Promise<void> {
+  const row = showConnectionRow(await getConnection(context.db, name), context.config)
+  const keys = (await findKeys(context, name)).map(showKey)
+  const waitingJobs = await countJobs(context.db, name)
   if (options.json === true) return printJson({ ...row, waitingJobs, keys })
   const { secrets, ...plain } = row
   const lines = { ...plain, retenApiKey: secrets.hasRetenApiKey ? 'stored' : null, providerSecrets: secrets.provider }

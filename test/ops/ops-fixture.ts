@@ -85,6 +85,13 @@ export async function createOpsFixture(t: Test, overrides: OpsOverrides = {}): P
   return { app, db, url, catalog, metrics, nudges, ask }
 }
 
+/** Asks as an admin below `/admin/connections`. */
+export function connectionCallers({ ask }: Pick<OpsFixture, 'ask'>) {
+  const asAdmin = (method: 'POST' | 'PATCH' | 'DELETE' | 'GET') => (path: string, body?: object) =>
+    ask('admin', { method, url: `/admin/connections${path}`, ...(body === undefined ? {} : { body }) })
+  return { get: asAdmin('GET'), post: asAdmin('POST'), patch: asAdmin('PATCH'), remove: asAdmin('DELETE') }
+}
+
 /** Health of a service in which all is well. */
 export function createHealth(): HealthDeps {
   return {

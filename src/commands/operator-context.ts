@@ -11,20 +11,20 @@ import type { Author } from '../store/write-audit.ts'
 import { checkAdapter } from './check-adapter.ts'
 import { openCommandDatabase } from './open-database.ts'
 
-export interface OperatorSession {
+export interface OperatorContext {
   readonly config: Config
   readonly db: Db
   readonly logger: Logger
   readonly author: Author
 }
 
-/** Runs `work` in a session of its own. */
-export type WithinSession = (work: (session: OperatorSession) => Promise<void>) => Promise<void>
+/** Runs `work` with a database that is open for so long. */
+export type WithinContext = (work: (context: OperatorContext) => Promise<void>) => Promise<void>
 
-/** Opens what `VARIABLES` name, runs `work` with it, and closes it whatever happens. Throws RCV_CONFIG_INVALID and the like. */
-export async function withOperatorSession(
+/** Opens the database that `variables` name, runs `work` with it, and closes it whatever happens. Throws RCV_CONFIG_INVALID and the like. */
+export async function withOperatorContext(
   variables: Variables,
-  work: (session: OperatorSession) => Promise<void>,
+  work: (context: OperatorContext) => Promise<void>,
 ): Promise<void> {
   const config = loadConfig(variables)
   const logger = createSilentLogger() // the command's own output is what counts
@@ -37,8 +37,8 @@ export async function withOperatorSession(
 }
 
 /** What the functions for connections need; there is no catalog here, the running service reads its own again. */
-export function toConnectionDeps(session: OperatorSession): ConnectionDeps {
-  const { db, config, logger } = session
+export function toConnectionDeps(context: OperatorContext): ConnectionDeps {
+  const { db, config, logger } = context
   return { db, config, logger, checkAdapter, refresh: async () => {} }
 }
 
