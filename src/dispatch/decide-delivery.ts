@@ -37,9 +37,11 @@ const THROTTLED_DELAY_MS = 5_000
 // A resumed connection's jobs are due at once by then; the delay only spreads them.
 const PAUSED_DELAY_MS = 1_000
 
-// A request whose answer was lost may still be carried out: searched for no sooner than this, or a slow provider's task
-// would be taken for one that does not exist.
-const SEARCH_DELAY_MS = 10_000
+/**
+ * A request whose answer was lost may still be carried out: searched for no sooner than this, or a slow provider's task
+ * would be taken for one that does not exist.
+ */
+export const SEARCH_DELAY_MS = 10_000
 
 /** What follows from one outcome. Once the fate of a try is unknown it stays so until something proves it. */
 export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): DeliveryDecision {
@@ -55,7 +57,7 @@ export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): Delivery
       return retryOrGiveUp(facts, isFateUnknown, outcome.retryAfterMs)
     case 'ambiguous':
       if (idempotency === 'none') return { kind: 'parked', reason: outcome.code }
-      return retryOrGiveUp(facts, true, idempotency === 'lookup' ? SEARCH_DELAY_MS : undefined)
+      return notBefore(idempotency === 'lookup' ? SEARCH_DELAY_MS : 0, retryOrGiveUp(facts, true, undefined))
     case 'throttled':
       return { kind: 'retry', delayMs: throttledDelayMs(facts, outcome.retryAfterMs), isCharged: false, isFateUnknown }
     case 'unauthorized':
@@ -71,6 +73,11 @@ function retryOrGiveUp(facts: DeliveryFacts, isFateUnknown: boolean, atLeastMs: 
   if (delayMs !== undefined) return { kind: 'retry', delayMs, isCharged: true, isFateUnknown }
   // Given up with an unknown fate is not a failure yet: the task may exist, and only a person can look.
   return isFateUnknown ? { kind: 'parked', reason: 'fate_unknown' } : { kind: 'failed', reasonCode: 'gave_up' }
+}
+
+/** Unlike a wish of the provider, this is met however short the connection's own steps are. */
+function notBefore(delayMs: number, decision: DeliveryDecision): DeliveryDecision {
+  return decision.kind === 'retry' ? { ...decision, delayMs: Math.max(delayMs, decision.delayMs) } : decision
 }
 
 function throttledDelayMs(facts: DeliveryFacts, retryAfterMs: number | undefined): number {
