@@ -3,6 +3,7 @@ import t from 'tap'
 import { decideDelivery } from '../../src/dispatch/decide-delivery.ts'
 import type { DeliveryDecision, DeliveryFacts } from '../../src/dispatch/decide-delivery.ts'
 import type { Outcome } from '../../src/dispatch/outcome.ts'
+import { holds } from '../support/holds.ts'
 
 const RESULT = { status: 'EFFECTIVE', code: 'SALE_COMPLETED', occurredAt: '2026-05-04T15:20:00.000Z' } as const
 
@@ -133,7 +134,8 @@ t.test('decideDelivery', async (t) => {
   }
 
   t.test('forgets a doubt only by an acceptance, a refusal that settles it, or a pause', async (t) => {
-    fc.assert(
+    holds(
+      t,
       fc.property(anyOutcome(), anyFacts(), (outcome, given) => {
         const isDoubtful = given.isFateUnknown || outcome.kind === 'ambiguous'
         const decision = decideDelivery(outcome, given)
@@ -146,7 +148,8 @@ t.test('decideDelivery', async (t) => {
   })
 
   t.test('never repeats what may be done where nobody would notice', async (t) => {
-    fc.assert(
+    holds(
+      t,
       fc.property(
         anyFacts(),
         (given) => decideDelivery(AMBIGUOUS, { ...given, idempotency: 'none' }).kind === 'parked',
@@ -155,7 +158,8 @@ t.test('decideDelivery', async (t) => {
   })
 
   t.test('gives every delivery up after so many charged tries as the table has steps, and one', async (t) => {
-    fc.assert(
+    holds(
+      t,
       fc.property(anyFacts(), fc.constantFrom(RETRY, AMBIGUOUS), (given, outcome) => {
         const steps = given.retryDelaysSeconds?.length ?? 12
         const decision = decideDelivery(outcome, { ...given, attempts: steps })
@@ -165,7 +169,8 @@ t.test('decideDelivery', async (t) => {
   })
 
   t.test('always waits a time that the database can add', async (t) => {
-    fc.assert(
+    holds(
+      t,
       fc.property(anyOutcome(), anyFacts(), (outcome, given) => {
         const decision = decideDelivery(outcome, given)
         if (decision.kind !== 'retry' && decision.kind !== 'pause_connection') return true

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { computeDispatchId, idempotencyKey, isUuid } from '../../src/dispatch/identity.ts'
+import { holds } from '../support/holds.ts'
 
 const ACTIVITY = '0B6F7F0E-3C1A-4F7E-9F55-6A2F1F6F0A11'
 const connectionName = () => fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,20}$/)
@@ -20,7 +21,8 @@ t.test('computeDispatchId', async (t) => {
   })
 
   t.test('answers a UUID of version 8 and of the RFC’s variant for any activity id', async (t) => {
-    fc.assert(
+    holds(
+      t,
       fc.property(connectionName(), fc.string({ unit: 'binary', minLength: 1 }), (connection, activityId) => {
         const id = computeDispatchId(connection, activityId)
         return /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id) && isUuid(id)
@@ -30,7 +32,8 @@ t.test('computeDispatchId', async (t) => {
 
   t.test('never mistakes one pair of connection and activity for another', async (t) => {
     const pair = () => fc.tuple(connectionName(), fc.string({ maxLength: 5 }))
-    fc.assert(
+    holds(
+      t,
       fc.property(pair(), pair(), (one, other) => {
         fc.pre(one[0] !== other[0] || one[1] !== other[1])
         return computeDispatchId(...one) !== computeDispatchId(...other)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs } from '../../src/dispatch/retry-policy.ts'
+import { holds } from '../support/holds.ts'
 
 const MIDDLE = (): number => 0.5
 
@@ -45,7 +46,8 @@ t.test('nextDelayMs', async (t) => {
   t.test('stays finite, not negative and within a fifth of the longest step, for every table and wish', async (t) => {
     const delays = fc.array(fc.double({ min: 0, max: 604_800, noNaN: true }), { minLength: 1, maxLength: 50 })
     const random = fc.double({ min: 0, max: 1, noNaN: true })
-    fc.assert(
+    holds(
+      t,
       fc.property(delays, fc.integer({ min: 1, max: 60 }), random, fc.nat(), (table, tries, roll, wishMs) => {
         const delay = nextDelayMs(table, tries, () => roll, wishMs)
         if (tries > table.length) return delay === undefined
