@@ -237,15 +237,17 @@ export interface PushedActivity {
   /**
    * Reten's id of the activity.
    */
-  activityId?: string
+  activityId?: string | null
   /**
    * Reten's id of the activity, snake_case.
    */
-  activity_id?: string
+  activity_id?: string | null
   /**
-   * Reten's id of the activity, where activityId is absent.
+   * Reten's id of the activity, where activityId is absent; else it may mean anything.
    */
-  id?: string
+  id?: {
+    [k: string]: unknown
+  }
   /**
    * TASK or MESSAGE.
    */
@@ -336,10 +338,6 @@ export interface PushedActivity {
    * Values Reten resolved for this activity: an array of key and value, or an object by key.
    */
   attributes?:
-    | null
-    | {
-        [k: string]: unknown
-      }
     | {
         /**
          * The attribute's key, e.g. commerce_info.
@@ -353,6 +351,10 @@ export interface PushedActivity {
         }
         [k: string]: unknown
       }[]
+    | {
+        [k: string]: unknown
+      }
+    | null
   [k: string]: unknown
 }
 

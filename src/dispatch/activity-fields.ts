@@ -10,55 +10,43 @@ type Path = readonly string[]
 /** The first spelling of each field is also the one faults are reported under, and the one field_paths are put at. */
 export const ACTIVITY_FIELDS: Readonly<Record<ActivityField, readonly Path[]>> = Object.freeze({
   // "id" comes last: a body that names activityId as well may mean something else by id.
-  activity_id: [['activityId'], ['activity_id'], ['id']],
-  type: [['type']],
-  channel: [['channel']],
-  commerce_external_id: [
-    ['commerceExternalId'],
-    ['commerce_external_id'],
-    ['commerce', 'externalId'],
-    ['commerce', 'external_id'],
-    ['commerceAssignment', 'commerce', 'externalId'],
-    ['commerce_assignment', 'commerce', 'external_id'],
-  ],
-  commerce_name: [
-    ['commerceName'],
-    ['commerce_name'],
-    ['commerce', 'name'],
-    ['commerceAssignment', 'commerce', 'name'],
-    ['commerce_assignment', 'commerce', 'name'],
-  ],
-  operator_external_id: [
-    ['operatorExternalId'],
-    ['operator_external_id'],
-    ['operator', 'externalId'],
-    ['operator', 'external_id'],
-    ['taskDetails', 'assignedOperator', 'externalId'],
-    ['task_details', 'assigned_operator', 'external_id'],
-  ],
-  operator_name: [
-    ['operatorName'],
-    ['operator_name'],
-    ['operator', 'name'],
-    ['taskDetails', 'assignedOperator', 'name'],
-    ['task_details', 'assigned_operator', 'name'],
-  ],
-  route_external_id: [
-    ['routeExternalId'],
-    ['route_external_id'],
-    ['route', 'externalId'],
-    ['route', 'external_id'],
-    ['taskDetails', 'assignedRoute', 'externalId'],
-    ['task_details', 'assigned_route', 'external_id'],
-  ],
-  scheduled_at: [['scheduledAt'], ['scheduled_at']],
-  suggested_execution_time: [['suggestedExecutionTime'], ['suggested_execution_time']],
-  reason: [['reason']],
-  user_status: [['userStatus'], ['user_status']],
-  score: [['score']],
-  assignment_reason: [['assignmentReason'], ['assignment_reason']],
-  attributes: [['attributes']],
+  activity_id: spellings('activityId', 'id'),
+  type: spellings('type'),
+  channel: spellings('channel'),
+  commerce_external_id: spellings(
+    'commerceExternalId',
+    'commerce.externalId',
+    'commerceAssignment.commerce.externalId',
+  ),
+  commerce_name: spellings('commerceName', 'commerce.name', 'commerceAssignment.commerce.name'),
+  operator_external_id: spellings(
+    'operatorExternalId',
+    'operator.externalId',
+    'taskDetails.assignedOperator.externalId',
+  ),
+  operator_name: spellings('operatorName', 'operator.name', 'taskDetails.assignedOperator.name'),
+  route_external_id: spellings('routeExternalId', 'route.externalId', 'taskDetails.assignedRoute.externalId'),
+  scheduled_at: spellings('scheduledAt'),
+  suggested_execution_time: spellings('suggestedExecutionTime'),
+  reason: spellings('reason'),
+  user_status: spellings('userStatus'),
+  score: spellings('score'),
+  assignment_reason: spellings('assignmentReason'),
+  attributes: spellings('attributes'),
 })
+
+/** Every way to write dotted camelCase paths with each of their names in camelCase or snake_case. */
+function spellings(...places: readonly string[]): readonly Path[] {
+  return places.flatMap((place) => {
+    let paths: readonly Path[] = [[]]
+    for (const name of place.split('.')) {
+      const snake = name.replaceAll(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`)
+      const names = snake === name ? [name] : [name, snake]
+      paths = paths.flatMap((path) => names.map((spelled) => [...path, spelled]))
+    }
+    return paths
+  })
+}
 
 export interface Picked {
   /** Undefined where no spelling holds anything but null. */

@@ -1,0 +1,95 @@
+// The receiving side as a running service has it: public app, inbox, catalog and a database of its own.
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { Test } from 'tap'
+import type { Config } from '../../src/config.ts'
+import { createLogger } from '../../src/logger.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import type { Metrics } from '../../src/metrics.ts'
+import { createPublicApp } from '../../src/public-app.ts'
+import { createInbox } from '../../src/receive/inbox.ts'
+import type { Inbox, InboxDeps } from '../../src/receive/inbox.ts'
+import { registerReceiveRoutes } from '../../src/receive/routes.ts'
+import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
+import type { ConnectionCatalog } from '../../src/store/connection-catalog.ts'
+import type { Db } from '../../src/store/database.ts'
+import { insertDispatches } from '../../src/store/insert-dispatches.ts'
+import { ensureDayPartitions } from '../../src/store/partitions.ts'
+import { quarantineBody } from '../../src/store/quarantine-body.ts'
+import { recordRepeat } from '../../src/store/record-repeat.ts'
+import { systemClock } from '../../src/time.ts'
+import type { Clock } from '../../src/time.ts'
+import { addConnection, KEY } from './connections.ts'
+import { openTestDatabase } from './open-test-database.ts'
+
+/** What a receiver is built from; every default is what most tests want. */
+export interface ReceiverOptions {
+  /** Another instance's database; default: one of its own with the connection `acme`. */
+  readonly url?: string
+  /** Settings of the connection `acme`. */
+  readonly settings?: Readonly<Record<string, unknown>>
+  readonly config?: Partial<Pick<Config, 'trustProxy' | 'maxBodyBytes' | 'rateLimitPerMinute'>>
+  readonly environmentConnection?: Config['environmentConnection']
+  readonly clock?: Clock
+  /** Replaces steps of the inbox, e.g. by one that waits for the test. */
+  readonly inbox?: (deps: InboxDeps) => Partial<InboxDeps>
+}
+
+/** One log line as it was written. */
+export type LogLine = Readonly<Record<string, unknown>>
+
+export interface Receiver {
+  readonly app: FastifyInstance
+  readonly db: Db
+  readonly url: string
+  readonly catalog: ConnectionCatalog
+  readonly inbox: Inbox
+  readonly metrics: Metrics
+  /** Everything logged so far. */
+  readonly log: readonly LogLine[]
+  /** Pushes a body as Reten does. Text and bytes travel as they are, anything else as JSON. */
+  push(body: unknown, headers?: Readonly<Record<string, string | undefined>>): Promise<LightMyRequestResponse>
+}
+
+/** Builds a receiver that ends with `t`. */
+export async function createReceiver(t: Test, options: ReceiverOptions = {}): Promise<Receiver> {
+  const { db, url } = await openTestDatabase(t, options.url)
+  if (options.url === undefined) await addConnection(db, { settings: options.settings })
+  const log: LogLine[] = []
+  // One line of our own JSON each.
+  const destination = { write: (line: string) => log.push(JSON.parse(line) as LogLine) }
+  const logger = createLogger({ level: 'debug', isPretty: false, destination })
+  const metrics = createMetrics({ withNodeMetrics: false })
+  const config = { trustProxy: false as const, maxBodyBytes: 1_048_576, rateLimitPerMinute: 0, ...options.config }
+  const { environmentConnection, clock = systemClock } = options
+  const catalog = createConnectionCatalog({ db, config: { environmentConnection, secretsKeys: [] }, clock, logger })
+  await catalog.refresh()
+  const steps: InboxDeps = {
+    insert: (rows) => insertDispatches(db, rows),
+    recordRepeat: (repeat) => recordRepeat(db, repeat),
+    ensurePartitions: () => ensureDayPartitions(db),
+    onCommitted: () => {},
+    observeBatch: (rows) => metrics.commitBatchSize.observe(rows),
+  }
+  const inbox = createInbox({ ...steps, ...options.inbox?.(steps) })
+  const { app, refuseFailedKey } = await createPublicApp({ config, logger, metrics })
+  t.teardown(async () => {
+    await app.close()
+    await inbox.close()
+  })
+  registerReceiveRoutes(app, {
+    inbox,
+    catalog,
+    metrics,
+    refuseFailedKey,
+    quarantine: (unreadable) => quarantineBody(db, unreadable),
+    rateLimitPerMinute: config.rateLimitPerMinute,
+  })
+  await app.ready()
+  const push: Receiver['push'] = (body, headers = {}) => {
+    const payload = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
+    const all = { 'x-api-key': KEY, 'content-type': 'application/json', ...headers }
+    const given = Object.fromEntries(Object.entries(all).filter((entry) => entry[1] !== undefined))
+    return app.inject({ method: 'POST', url: '/activities', headers: given, payload })
+  }
+  return { app, db, url, catalog, inbox, metrics, log, push }
+}
