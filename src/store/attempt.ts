@@ -29,7 +29,7 @@ export function insertAttempt(attempt: FinishedAttempt): RawBuilder<unknown> {
     select (now() at time zone 'utc')::date, ${job.dispatchId}::uuid, ${job.id}::bigint, ${job.kind}::text,
            ${job.attempts + 1}::int, ${job.claimNo}::int, ${job.resultId}::uuid, ${attempt.startedAt}::timestamptz,
            ${Math.round(attempt.durationMs)}::int, ${attempt.outcome}::text, ${attempt.httpStatus ?? null}::int,
-           ${attempt.code ?? null}::text, ${storable(attempt.message)}::text, ${storable(attempt.request)}::text,
+           ${storable(attempt.code)}::text, ${storable(attempt.message)}::text, ${storable(attempt.request)}::text,
            ${storable(attempt.response)}::text, ${attempt.worker}::text
     from job`
 }

@@ -1,11 +1,15 @@
 // Writing down what became of one delivery: the attempt, the job, the dispatch, and a result with its report job where there
 // is one already. Each is one statement, so it is all there or not at all; each names the claim, so a stale worker writes nothing.
+//
+// Lock order, here as everywhere: the dispatch, then its job. Both are locked before anything is decided, so what is decided
+// by is what stands there now: another revision (the body changed meanwhile) makes the job due again for that one, and a
+// final event of the provider's (it proves what this try left open) ends it.
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { ResultContent } from '../dispatch/result.ts'
 import { isFinal } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
-import { insertAttempt } from './attempt.ts'
+import { insertAttempt, storable } from './attempt.ts'
 import type { FinishedAttempt } from './attempt.ts'
 import type { Db } from './database.ts'
 import { insertResult } from './insert-result.ts'
@@ -19,7 +23,7 @@ export interface DeliveredSettlement {
   readonly result: ResultContent | undefined
 }
 
-/** The provider has it. A job whose dispatch changed meanwhile (another revision) is due again instead of done. */
+/** The provider has it. Where Reten has the final result already, as after a replay, that completes it. */
 export async function settleDelivered(
   db: Db,
   attempt: FinishedAttempt,
@@ -32,14 +36,15 @@ export async function settleDelivered(
   return run(
     db,
     sql`
-    with ${endJob(attempt)}, attempt as (${insertAttempt(attempt)}),
+    with ${claim(attempt)}, ${endJob()}, attempt as (${insertAttempt(attempt)}),
     target as (
       update dispatches d set
-        state = ${nextState(event)},
-        provider_task_id = coalesce(${settlement.providerTaskId ?? null}, d.provider_task_id),
+        state = case when not job.is_current then state when job.is_reported then 'completed' else ${nextState(event)} end,
+        finished_at = case when job.is_current and job.is_reported then now() else d.finished_at end,
+        provider_task_id = coalesce(${storable(settlement.providerTaskId)}, d.provider_task_id),
         delivered_at = coalesce(d.delivered_at, now())
       from job where d.id = job.dispatch_id
-      returning d.id, d.connection, d.type, d.commerce_id, d.seq, d.revision
+      returning d.id, d.connection, d.type, d.commerce_id, d.seq, ${attempt.job.revision}::int as revision
     ) ${withResult}
     select count(*)::int as settled from job`,
   )
@@ -50,13 +55,10 @@ export async function settleFailed(db: Db, attempt: FinishedAttempt, reasonCode:
   return run(
     db,
     sql`
-    with ${endJob(attempt)}, attempt as (${insertAttempt(attempt)}),
+    with ${claim(attempt)}, ${endJob()}, attempt as (${insertAttempt(attempt)}),
     target as (
-      update dispatches d set
-        state = ${nextState(TRANSITIONS.gave_up)},
-        reason_code = case when d.state = 'received' then ${reasonCode} else d.reason_code end,
-        finished_at = case when d.state = 'received' then now() else d.finished_at end
-      from job where d.id = job.dispatch_id and d.revision = ${attempt.job.revision}
+      update dispatches d set state = ${nextState(TRANSITIONS.gave_up)}, reason_code = ${storable(reasonCode)}, finished_at = now()
+      from job where d.id = job.dispatch_id and job.is_current and d.state = 'received'
     )
     select count(*)::int as settled from job`,
   )
@@ -70,44 +72,69 @@ export interface RetrySettlement {
 
 /** It is tried again later. */
 export async function settleRetry(db: Db, attempt: FinishedAttempt, retry: RetrySettlement): Promise<Settled> {
-  return run(
+  return settleUndone(
     db,
-    sql`
-    with job as (
-      update jobs set leased_until = null, claimed_by = null, is_fate_unknown = ${retry.isFateUnknown}, crashes = 0,
-        attempts = attempts + ${retry.isCharged ? 1 : 0}, due_at = now() + make_interval(secs => ${retry.delayMs / 1_000})
-      where id = ${attempt.job.id} and claim_no = ${attempt.job.claimNo}
-      returning id
-    ), attempt as (${insertAttempt(attempt)})
-    select count(*)::int as settled from job`,
+    attempt,
+    // A job that was never tried in earnest is a replay's, made after the final event: it is carried out all the same.
+    attempt.job.attempts > 0 || retry.isCharged || retry.isFateUnknown,
+    sql`is_fate_unknown = ${retry.isFateUnknown}, crashes = 0, attempts = attempts + ${retry.isCharged ? 1 : 0},
+        due_at = now() + make_interval(secs => ${retry.delayMs / 1_000})`,
   )
 }
 
 /** It waits for a person, because repeating it might do the work twice. */
 export async function settleParked(db: Db, attempt: FinishedAttempt, reason: string): Promise<Settled> {
+  const park = sql`is_fate_unknown = true, parked_reason = ${storable(reason)}, attempts = attempts + 1`
+  return settleUndone(db, attempt, true, park)
+}
+
+/** The job stays as `change` says; unless the body changed meanwhile, or a final event proved what the try left open. */
+function settleUndone(
+  db: Db,
+  attempt: FinishedAttempt,
+  isEndedByProof: boolean,
+  change: RawBuilder<unknown>,
+): Promise<Settled> {
   return run(
     db,
     sql`
-    with job as (
-      update jobs set leased_until = null, claimed_by = null, is_fate_unknown = true, parked_reason = ${reason},
-        attempts = attempts + 1
-      where id = ${attempt.job.id} and claim_no = ${attempt.job.claimNo}
-      returning id
-    ), attempt as (${insertAttempt(attempt)})
+    with ${claim(attempt)}, attempt as (${insertAttempt(attempt)}), ${renewJob()},
+    proven as (
+      delete from jobs using job where jobs.id = job.id and job.is_current and job.is_proven and ${isEndedByProof}
+    ), kept as (
+      update jobs set leased_until = null, claimed_by = null, ${change}
+      from job where jobs.id = job.id and job.is_current and not (job.is_proven and ${isEndedByProof})
+    )
     select count(*)::int as settled from job`,
   )
 }
 
-/** The job ends; where the dispatch got another revision meanwhile, it is due again for that one. */
-function endJob(attempt: FinishedAttempt): RawBuilder<unknown> {
-  const { id, claimNo, revision } = attempt.job
-  return sql`ended as (
-      delete from jobs where id = ${id} and claim_no = ${claimNo} and revision = ${revision} returning dispatch_id
-    ), renewed as (
+/** Part `job`: the claimed job under lock, nothing where the claim is stale, and what is known of its dispatch by now. */
+function claim({ job }: FinishedAttempt): RawBuilder<unknown> {
+  return sql`ledger as materialized (
+      select id, state, revision from dispatches where id = ${job.dispatchId} for no key update
+    ), job as materialized (
+      select j.id, j.dispatch_id, j.revision = ${job.revision} as is_current,
+             coalesce(ledger.state <> 'received', false) as is_proven,
+             exists (
+               select from results r where r.dispatch_id = j.dispatch_id and r.revision = j.revision
+                 and r.state = 'reported' and r.status <> 'PENDING'
+             ) as is_reported
+      from jobs j left join ledger on true
+      where j.id = ${job.id} and j.claim_no = ${job.claimNo}
+      for update of j
+    )`
+}
+
+/** The job ends; where the dispatch got another revision meanwhile, it is due for that one. */
+function endJob(): RawBuilder<unknown> {
+  return sql`ended as (delete from jobs using job where jobs.id = job.id and job.is_current), ${renewJob()}`
+}
+
+function renewJob(): RawBuilder<unknown> {
+  return sql`renewed as (
       update jobs set leased_until = null, claimed_by = null, due_at = now(), is_fate_unknown = false
-      where id = ${id} and claim_no = ${claimNo} and revision <> ${revision} returning dispatch_id
-    ), job as (
-      select dispatch_id from ended union all select dispatch_id from renewed
+      from job where jobs.id = job.id and not job.is_current
     )`
 }
 

@@ -8,7 +8,6 @@ import type { FinishedAttempt } from './attempt.ts'
 import type { Db } from './database.ts'
 import { nextState } from './next-state.ts'
 import type { RetrySettlement, Settled } from './settle-delivery.ts'
-import { settleRetry } from './settle-delivery.ts'
 
 export interface ReportedSettlement {
   /** Reten's id of the result; undefined where it was there already. */
@@ -66,8 +65,18 @@ export async function settleReportEnded(db: Db, attempt: FinishedAttempt, ended:
 }
 
 /** The report is tried again later. */
-export function settleReportRetry(db: Db, attempt: FinishedAttempt, retry: RetrySettlement): Promise<Settled> {
-  return settleRetry(db, attempt, retry)
+export async function settleReportRetry(db: Db, attempt: FinishedAttempt, retry: RetrySettlement): Promise<Settled> {
+  return run(
+    db,
+    sql`
+    with job as (
+      update jobs set leased_until = null, claimed_by = null, is_fate_unknown = ${retry.isFateUnknown}, crashes = 0,
+        attempts = attempts + ${retry.isCharged ? 1 : 0}, due_at = now() + make_interval(secs => ${retry.delayMs / 1_000})
+      where id = ${attempt.job.id} and claim_no = ${attempt.job.claimNo}
+      returning id
+    ), attempt as (${insertAttempt(attempt)})
+    select count(*)::int as settled from job`,
+  )
 }
 
 function endJob(attempt: FinishedAttempt): RawBuilder<unknown> {

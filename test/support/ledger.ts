@@ -1,0 +1,190 @@
+// Rows to deliver and to report: stored as the service stores them, claimed as its workers claim them, and read back whole.
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+import { computeDispatchId } from '../../src/dispatch/identity.ts'
+import type { ResultContent } from '../../src/dispatch/result.ts'
+import { createSilentLogger } from '../../src/logger.ts'
+import type { FinishedAttempt } from '../../src/store/attempt.ts'
+import { claimJobs } from '../../src/store/claim-jobs.ts'
+import type { ClaimedJob } from '../../src/store/claim-jobs.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import type { Db } from '../../src/store/database.ts'
+import { insertDispatches } from '../../src/store/insert-dispatches.ts'
+import type { NewDispatch } from '../../src/store/insert-dispatches.ts'
+import { recordProviderEvent } from '../../src/store/record-provider-event.ts'
+import { recordRepeat } from '../../src/store/record-repeat.ts'
+import { replayDispatch } from '../../src/store/replay-dispatch.ts'
+import type { JobKind } from '../../src/store/tables.ts'
+import { createTestDatabase } from './database.ts'
+
+export const CONNECTION = 'acme'
+
+/** A pool on a database of the test's own, with the connection `acme`. */
+export async function openLedger(t: Test, poolSize = 6): Promise<{ readonly db: Db; readonly url: string }> {
+  const { url } = await createTestDatabase(t)
+  const handle = openDatabase({ url, poolSize, logger: createSilentLogger() })
+  t.teardown(() => handle.close())
+  await addConnection(handle.db)
+  return { db: handle.db, url }
+}
+
+export interface ConnectionOverrides {
+  readonly provider?: string
+  readonly state?: 'active' | 'paused' | 'archived'
+  readonly retenBaseUrl?: string
+  readonly settings?: Readonly<Record<string, unknown>>
+  readonly providerSettings?: Readonly<Record<string, unknown>>
+}
+
+export async function addConnection(db: Db, name = CONNECTION, overrides: ConnectionOverrides = {}): Promise<void> {
+  await db
+    .insertInto('connections')
+    .values({
+      name,
+      provider: overrides.provider ?? 'test',
+      state: overrides.state ?? 'active',
+      state_reason: overrides.state === 'paused' ? 'on purpose' : null,
+      reten_base_url: overrides.retenBaseUrl ?? null,
+      settings: JSON.stringify(overrides.settings ?? {}),
+      provider_settings: JSON.stringify(overrides.providerSettings ?? {}),
+    })
+    .execute()
+}
+
+export function buildDispatch(activityId: string, overrides: Partial<NewDispatch> = {}): NewDispatch {
+  const connection = overrides.connection ?? CONNECTION
+  const body = { id: activityId, type: 'TASK', commerce: { externalId: 'C-1' } }
+  return {
+    id: computeDispatchId(connection, activityId),
+    connection,
+    activityId,
+    type: 'TASK',
+    channel: 'SALESMAN',
+    commerceId: 'C-1',
+    operatorId: undefined,
+    scheduledAt: undefined,
+    origin: 'pushed',
+    isForUs: true,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify(body)),
+    ...overrides,
+  }
+}
+
+/** Stores a dispatch as the inbox does; answers its id. */
+export async function storeDispatch(db: Db, activityId = 'A-1', overrides: Partial<NewDispatch> = {}): Promise<string> {
+  const row = buildDispatch(activityId, overrides)
+  await insertDispatches(db, [row])
+  return row.id
+}
+
+/** The same activity again with another body, on a connection that delivers it again. */
+export async function redeliver(db: Db, activityId = 'A-1', note = 'changed'): Promise<void> {
+  const body = Buffer.from(JSON.stringify({ id: activityId, commerce: { externalId: 'C-1' }, note }))
+  await recordRepeat(db, { row: buildDispatch(activityId, { body }), onChangedBody: 'redeliver' })
+}
+
+/** An operator has it done again. */
+export async function replay(db: Db, id: string): Promise<void> {
+  const author = { actor: 'otto', requestId: undefined }
+  const outcome = await replayDispatch(db, { id, reason: 'a test', isDryRun: false, author })
+  if (outcome.kind !== 'planned') throw new Error(`not replayed: ${outcome.kind}`)
+}
+
+export interface ClaimOverrides {
+  readonly connection?: string
+  readonly worker?: string
+  readonly maxInFlight?: number
+}
+
+export function claimAll(db: Db, kind: JobKind, overrides: ClaimOverrides = {}): Promise<readonly ClaimedJob[]> {
+  const { connection = CONNECTION, worker = 'worker-a', maxInFlight = 100 } = overrides
+  return claimJobs(db, { kind, worker, leaseSeconds: 60, shares: [{ connection, maxInFlight }] })
+}
+
+/** Claims the one job that is due; throws where there is none or more than one. */
+export async function claimOne(db: Db, kind: JobKind = 'deliver', overrides: ClaimOverrides = {}): Promise<ClaimedJob> {
+  const [job, ...others] = await claimAll(db, kind, overrides)
+  if (job === undefined || others.length > 0) throw new Error(`${others.length + (job ? 1 : 0)} jobs were claimed`)
+  return job
+}
+
+export function buildAttempt(job: ClaimedJob, overrides: Partial<FinishedAttempt> = {}): FinishedAttempt {
+  return { job, startedAt: new Date(), durationMs: 12.4, outcome: 'accepted', worker: 'worker-a', ...overrides }
+}
+
+export function buildResult(overrides: Partial<ResultContent> = {}): ResultContent {
+  return {
+    eventId: 'E-1',
+    status: 'EFFECTIVE',
+    code: 'SALE_COMPLETED',
+    occurredAt: '2026-05-04T15:20:00.000Z',
+    ...overrides,
+  }
+}
+
+/** A provider's event for a dispatch, recorded; its body is what makes it the same event or another one. */
+export function recordEvent(db: Db, dispatchId: string, content: Partial<ResultContent> = {}) {
+  const event = { dispatchId, content: buildResult(content) }
+  const body = Buffer.from(JSON.stringify(event))
+  return recordProviderEvent(db, { connection: CONNECTION, provider: 'test', event, body })
+}
+
+/** As if every lease had expired a moment ago. */
+export async function expireLeases(db: Db): Promise<void> {
+  await sql`update jobs set leased_until = now() - interval '1 second' where leased_until is not null`.execute(db)
+}
+
+/** As if every job that waits for its time were due. */
+export async function makeAllDue(db: Db): Promise<void> {
+  await sql`update jobs set due_at = now() where leased_until is null`.execute(db)
+}
+
+export type Story = Awaited<ReturnType<typeof readStory>>
+
+/** Everything stored about a dispatch. */
+export async function readStory(db: Db, id: string) {
+  const dispatch = await db.selectFrom('dispatches').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  const jobs = await db.selectFrom('jobs').selectAll().where('dispatch_id', '=', id).orderBy('id').execute()
+  return {
+    dispatch,
+    job: jobs.find((job) => job.kind === 'deliver'),
+    reports: jobs.filter((job) => job.kind === 'report'),
+    attempts: await db.selectFrom('attempts').selectAll().where('dispatch_id', '=', id).orderBy('started_at').execute(),
+    results: await db.selectFrom('results').selectAll().where('dispatch_id', '=', id).orderBy('created_at').execute(),
+  }
+}
+
+/** Seconds from now, by the database's clock. */
+export async function secondsUntil(db: Db, at: Date): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    select extract(epoch from ${at}::timestamptz - now())::float8 as seconds`.execute(db)
+  return rows[0]?.seconds ?? Number.NaN
+}
+
+/** From now on every statement that writes to `table` in this way is refused: whoever tries it has to undo all it did. */
+export async function refuseWrites(db: Db, table: string, verb: 'insert' | 'update' | 'delete'): Promise<void> {
+  await sql`create or replace function refuse() returns trigger language plpgsql
+    as $$ begin raise exception 'refused'; end $$`.execute(db)
+  await sql`create trigger refuse before ${sql.raw(verb)} on ${sql.table(table)} for each row
+    execute function refuse()`.execute(db)
+}
+
+/** Resolves when `count` sessions of this database wait for a lock. */
+export async function untilWaiting(db: Db, count = 1): Promise<void> {
+  await until(async () => {
+    const { rows } = await sql<{ waiting: number }>`
+      select count(*)::int as waiting from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(db)
+    return (rows[0]?.waiting ?? 0) >= count
+  })
+}
+
+/** Resolves when `holds` does; throws after 10 s, since what has not happened by then will not. */
+export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`did not happen within ${timeoutMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
