@@ -1,5 +1,8 @@
 // A dispatch that came again. The same body is counted; another body is counted, kept, and becomes the one to deliver only
-// where the connection says so.
+// where the connection says so and delivers its channel.
+//
+// Lock order: the deliver job, then the dispatch, as a worker that settles takes them; the other way round the two could wait
+// for each other.
 import { hash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Db, Tx } from './database.ts'
@@ -18,13 +21,25 @@ export type RepeatKind = 'same' | 'changed' | 'known'
 /** Records one repeat of a stored dispatch; committed when it resolves. */
 export async function recordRepeat(db: Db, repeat: Repeat): Promise<RepeatKind> {
   const sha256 = Buffer.from(hash('sha256', repeat.row.body, 'hex'), 'hex')
+  const isRedelivered = repeat.onChangedBody === 'redeliver' && repeat.row.isForUs
   return db.transaction().execute(async (tx) => {
+    if (isRedelivered) await lockJob(tx, repeat.row.id)
     const counted = await countRepeat(tx, repeat.row.id, sha256)
     if (counted.isSame) return 'same'
     if (!(await keepBody(tx, repeat.row, sha256, counted.changedBodies))) return 'known'
-    if (repeat.onChangedBody === 'redeliver') await makeCurrent(tx, repeat.row, sha256, counted.changedBodies)
+    if (isRedelivered) await makeCurrent(tx, repeat.row, sha256, counted.changedBodies)
     return 'changed'
   })
+}
+
+async function lockJob(tx: Tx, dispatchId: string): Promise<void> {
+  await tx
+    .selectFrom('jobs')
+    .select('id')
+    .where('dispatch_id', '=', dispatchId)
+    .where('kind', '=', 'deliver')
+    .forUpdate()
+    .execute()
 }
 
 async function countRepeat(tx: Tx, id: string, sha256: Buffer): Promise<{ isSame: boolean; changedBodies: number }> {
@@ -56,7 +71,7 @@ async function makeCurrent(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: num
     with d as (
       update dispatches set
         revision = revision + 1, body_no = ${bodyNo}, body_day = (now() at time zone 'utc')::date, body_sha256 = ${sha256},
-        commerce_id = ${row.commerceId}, operator_id = ${row.operatorId ?? null}, channel = ${row.channel ?? null},
+        type = ${row.type}, channel = ${row.channel ?? null}, commerce_id = ${row.commerceId}, operator_id = ${row.operatorId ?? null},
         scheduled_at = ${row.scheduledAt ?? null}, state = ${nextState(TRANSITIONS.replay)}, reason_code = null,
         finished_at = null
       where id = ${row.id}
