@@ -52,8 +52,7 @@ export function createInbox(deps: InboxDeps): Inbox {
   let waitingBytes = 0
   let flushes = 0
   let isScheduled = false
-  let isClosed = false
-  let onIdle: (() => void) | undefined
+  let closing: PromiseWithResolvers<void> | undefined
 
   const schedule = (): void => {
     if (isScheduled || queue.length === 0 || flushes >= MAX_FLUSHES) return
@@ -76,12 +75,14 @@ export function createInbox(deps: InboxDeps): Inbox {
     await store(deps, batch) // answers every caller itself and never throws
     flushes -= 1
     schedule()
-    if (flushes === 0 && queue.length === 0) onIdle?.()
+    if (isIdle()) closing?.resolve()
   }
+
+  const isIdle = (): boolean => flushes === 0 && queue.length === 0
 
   return {
     submit: (row, onChangedBody) => {
-      if (isClosed)
+      if (closing !== undefined)
         return Promise.reject(new AppError('RCV_STOPPING', 'this instance is stopping', { retryAfterSeconds: 1 }))
       if (queue.length >= MAX_WAITING || waitingBytes + row.body.length > MAX_WAITING_BYTES) {
         const message = `${queue.length} dispatches wait to be stored`
@@ -94,11 +95,9 @@ export function createInbox(deps: InboxDeps): Inbox {
       })
     },
     close: () => {
-      isClosed = true
-      if (flushes === 0 && queue.length === 0) return Promise.resolve()
-      return new Promise((resolve) => {
-        onIdle = resolve
-      })
+      closing ??= Promise.withResolvers<void>()
+      if (isIdle()) closing.resolve()
+      return closing.promise
     },
   }
 }
@@ -107,46 +106,49 @@ export function createInbox(deps: InboxDeps): Inbox {
 async function store(deps: InboxDeps, batch: readonly Waiting[]): Promise<void> {
   const first = new Map<string, Waiting>()
   for (const waiting of batch) if (!first.has(waiting.row.id)) first.set(waiting.row.id, waiting)
+  const rows = [...first.values()].map((waiting) => waiting.row)
   const startedAt = performance.now()
   let inserted: ReadonlySet<string>
   try {
-    inserted = await insertOnce(
-      deps,
-      [...first.values()].map((waiting) => waiting.row),
-    )
+    inserted = await runAgainWhereItHelps(deps, () => deps.insert(rows))
   } catch (error) {
-    await answerFailure(deps, batch, first.size, error)
+    await answerFailure(deps, batch, [...first.keys()], error)
     return
   }
-  deps.observeBatch(first.size, (performance.now() - startedAt) / 1_000)
+  deps.observeBatch(rows.length, (performance.now() - startedAt) / 1_000)
   if (inserted.size > 0) deps.onCommitted()
   const repeats: Waiting[] = []
   for (const waiting of batch) {
     if (inserted.has(waiting.row.id) && first.get(waiting.row.id) === waiting) waiting.resolve('new')
     else repeats.push(waiting)
   }
-  // Repeats are rare and each touches one row; one after another they never lock two rows at once.
-  for (const waiting of repeats) await answerRepeat(deps, waiting)
+  await answerRepeats(deps, repeats)
 }
 
-/** Runs the insert, and once more where the first run met a deadlock or a day without its partition. */
-async function insertOnce(deps: InboxDeps, rows: readonly NewDispatch[]): Promise<ReadonlySet<string>> {
+/** Runs a statement, and once more where the first run met a deadlock or a day without its partition. */
+async function runAgainWhereItHelps<T>(deps: InboxDeps, run: () => Promise<T>): Promise<T> {
   try {
-    return await deps.insert(rows)
+    return await run()
   } catch (error) {
     if (isMissingPartition(error)) await deps.ensurePartitions()
     else if (!isWorthRunningAgain(error)) throw error
-    return deps.insert(rows)
+    return run()
   }
 }
 
-async function answerFailure(deps: InboxDeps, batch: readonly Waiting[], ids: number, error: unknown): Promise<void> {
+/** `ids` are those of the batch, each once, in the order they came. */
+async function answerFailure(
+  deps: InboxDeps,
+  batch: readonly Waiting[],
+  ids: readonly string[],
+  error: unknown,
+): Promise<void> {
   if (!isDataError(error)) {
     const answer = toAppError(error)
     for (const waiting of batch) waiting.reject(answer)
     return
   }
-  if (ids === 1) {
+  if (ids.length === 1) {
     const said = error instanceof Error ? error.message : String(error)
     const details = [{ path: '', message: `holds a value the database cannot store: ${said}` }]
     const answer = new AppError('RCV_BODY_INVALID', `body ${details[0]?.message}`, { details, cause: error })
@@ -154,27 +156,37 @@ async function answerFailure(deps: InboxDeps, batch: readonly Waiting[], ids: nu
     return
   }
   // Callers of one id stay together, or the second of them could be answered before the first is stored.
-  const ordered = batch.toSorted((a, b) => (a.row.id < b.row.id ? -1 : a.row.id > b.row.id ? 1 : 0))
-  const middleId = ordered[Math.floor(ordered.length / 2)]?.row.id
-  const isLow = (waiting: Waiting): boolean => middleId !== undefined && waiting.row.id < middleId
-  const low = ordered.filter(isLow)
-  const high = ordered.filter((waiting) => !isLow(waiting))
-  const [head, tail] = low.length > 0 ? [low, high] : splitFirstId(ordered)
-  await store(deps, head)
-  await store(deps, tail)
+  const head = new Set(ids.slice(0, Math.floor(ids.length / 2)))
+  await store(
+    deps,
+    batch.filter((waiting) => head.has(waiting.row.id)),
+  )
+  await store(
+    deps,
+    batch.filter((waiting) => !head.has(waiting.row.id)),
+  )
 }
 
-function splitFirstId(ordered: readonly Waiting[]): [Waiting[], Waiting[]] {
-  const id = ordered[0]?.row.id
-  return [ordered.filter((waiting) => waiting.row.id === id), ordered.filter((waiting) => waiting.row.id !== id)]
-}
-
-async function answerRepeat(deps: InboxDeps, waiting: Waiting): Promise<void> {
-  try {
-    const kind = await deps.recordRepeat({ row: waiting.row, onChangedBody: waiting.onChangedBody })
-    if (kind === 'changed' && waiting.onChangedBody === 'redeliver') deps.onCommitted()
-    waiting.resolve(kind)
-  } catch (error) {
-    waiting.reject(toAppError(error))
+/**
+ * Repeats are rare and each touches one row; one after another they never lock two rows at once. Once the database is away
+ * the rest is told so at once: each would wait for a time-out of its own.
+ */
+async function answerRepeats(deps: InboxDeps, repeats: readonly Waiting[]): Promise<void> {
+  let away: AppError | undefined
+  for (const waiting of repeats) {
+    if (away !== undefined) {
+      waiting.reject(away)
+      continue
+    }
+    const { row, onChangedBody } = waiting
+    try {
+      const kind = await runAgainWhereItHelps(deps, () => deps.recordRepeat({ row, onChangedBody }))
+      if (kind === 'changed' && onChangedBody === 'redeliver') deps.onCommitted()
+      waiting.resolve(kind)
+    } catch (error) {
+      const answer = toAppError(error)
+      if (answer.code === 'RCV_DATABASE_UNAVAILABLE') away = answer
+      waiting.reject(answer)
+    }
   }
 }
