@@ -143,6 +143,7 @@ comment on column jobs.is_fate_unknown is 'The last try may have done the work: 
 
 create unique index one_deliver_job_per_dispatch on jobs (dispatch_id) where kind = 'deliver';
 create unique index one_report_job_per_result on jobs (result_id) where kind = 'report';
+create index report_jobs_by_dispatch on jobs (dispatch_id) where kind = 'report';
 create index jobs_due on jobs (kind, connection, due_at, id) where leased_until is null and parked_reason is null;
 create index jobs_leased on jobs (kind, connection, leased_until) where leased_until is not null;
 

@@ -2,6 +2,7 @@
 // counts what is in flight and takes what is free, with a snapshot that is younger than the lock. One statement would count
 // with a snapshot from before it got the lock, and two claimers would both see the last slot free.
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { Db } from './database.ts'
 import type { JobKind } from './tables.ts'
 
@@ -68,7 +69,7 @@ export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly
         select due.id from free, lateral (
           select j.id from jobs j
           where j.kind = ${request.kind} and j.connection = free.connection
-            and j.leased_until is null and j.parked_reason is null and j.due_at <= now()
+            and j.leased_until is null and j.parked_reason is null and j.due_at <= now() ${inTurn(request.kind)}
           order by j.due_at, j.id limit free.slots
           for update skip locked) as due
       )
@@ -80,4 +81,13 @@ export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly
                 claim_no as "claimNo", attempts, crashes, is_fate_unknown as "isFateUnknown"`.execute(tx)
     return rows.toSorted((a, b) => a.id - b.id)
   })
+}
+
+/** The results of one dispatch are told one after another: two at once would arrive in either order. */
+function inTurn(kind: JobKind): RawBuilder<unknown> {
+  if (kind === 'deliver') return sql``
+  return sql`and not exists (
+    select from jobs o
+    where o.kind = 'report' and o.dispatch_id = j.dispatch_id
+      and (o.leased_until is not null or (o.id < j.id and o.due_at <= now())))`
 }

@@ -86,7 +86,7 @@ async function keepEvent(tx: Tx, id: string, received: ReceivedEvent): Promise<v
     .execute()
 }
 
-/** By our id, else by Reten's, else by the provider's own; never a dispatch of another connection. */
+/** By our id, else by Reten's, else by the provider's own; never a dispatch of another connection. Locks what it finds. */
 async function findDispatch(
   tx: Tx,
   connection: string,
@@ -101,6 +101,7 @@ async function findDispatch(
       .select(['id', 'activity_id'])
       .where('id', '=', id)
       .where('connection', '=', connection)
+      .forUpdate()
       .executeTakeFirst()
     if (found !== undefined) return found
   }
@@ -111,5 +112,6 @@ async function findDispatch(
     .where('connection', '=', connection)
     .where('provider_task_id', '=', event.providerTaskId)
     .orderBy('seq', 'desc')
+    .forUpdate()
     .executeTakeFirst()
 }

@@ -33,6 +33,10 @@ const WORK_MAX_MS = 1_500
 // How YOM's stand-in is worked with in the demo: the real YOM's limit is unknown and the default stays at 4.
 const MAX_IN_FLIGHT = 16
 const DISPATCH_CONCURRENCY = 16
+// The demo's day is short: as many tries as by default, within minutes.
+const RETRY_DELAYS = [0.5, 1, 1, 2, 2, 3, 3, 5, 5, 5, 5, 5, 5, 5, 5]
+// Of a late webhook.
+const LATE_BY_MS = 8_000
 
 /** Starts everything, each on its usual port where that is free. What was started is stopped where a later step fails. */
 export async function openStage(options: DemoOptions, onRestart: () => void): Promise<Stage> {
@@ -60,7 +64,7 @@ export async function openStage(options: DemoOptions, onRestart: () => void): Pr
     const yom = await startYomSandbox({
       port: await freePort(3100),
       faults,
-      switches: { idempotency: options.provider, workMinMs: WORK_MIN_MS, workMaxMs: WORK_MAX_MS },
+      switches: { idempotency: options.provider, workMinMs: WORK_MIN_MS, workMaxMs: WORK_MAX_MS, lateByMs: LATE_BY_MS },
     })
     closers.push(() => yom.close())
     const port = await freePort(8080)
@@ -83,7 +87,7 @@ export async function openStage(options: DemoOptions, onRestart: () => void): Pr
         YOM_BASE_URL: yom.url,
         YOM_API_KEY: yom.credentials.apiKey,
         WEBHOOK_TOKEN: webhookToken,
-        CONNECTION_SETTINGS: JSON.stringify({ max_in_flight: MAX_IN_FLIGHT }),
+        CONNECTION_SETTINGS: JSON.stringify({ max_in_flight: MAX_IN_FLIGHT, retry_delays: RETRY_DELAYS }),
         ...(options.provider === 'key' ? {} : { YOM_IDEMPOTENCY: options.provider }),
       },
     })
