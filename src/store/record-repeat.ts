@@ -1,8 +1,8 @@
 // A dispatch that came again. The same body is counted; another body is counted, kept, and becomes the one to deliver only
 // where the connection says so and delivers its channel.
 //
-// Lock order: the deliver job, then the dispatch, as a worker that settles takes them; the other way round the two could wait
-// for each other.
+// Lock order, here as everywhere: the dispatch (the count locks it), then its job; the other way round this and a worker that
+// settles could wait for each other.
 import { hash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Db, Tx } from './database.ts'
@@ -23,23 +23,12 @@ export async function recordRepeat(db: Db, repeat: Repeat): Promise<RepeatKind> 
   const sha256 = Buffer.from(hash('sha256', repeat.row.body, 'hex'), 'hex')
   const isRedelivered = repeat.onChangedBody === 'redeliver' && repeat.row.isForUs
   return db.transaction().execute(async (tx) => {
-    if (isRedelivered) await lockJob(tx, repeat.row.id)
     const counted = await countRepeat(tx, repeat.row.id, sha256)
     if (counted.isSame) return 'same'
     if (!(await keepBody(tx, repeat.row, sha256, counted.changedBodies))) return 'known'
     if (isRedelivered) await makeCurrent(tx, repeat.row, sha256, counted.changedBodies)
     return 'changed'
   })
-}
-
-async function lockJob(tx: Tx, dispatchId: string): Promise<void> {
-  await tx
-    .selectFrom('jobs')
-    .select('id')
-    .where('dispatch_id', '=', dispatchId)
-    .where('kind', '=', 'deliver')
-    .forUpdate()
-    .execute()
 }
 
 async function countRepeat(tx: Tx, id: string, sha256: Buffer): Promise<{ isSame: boolean; changedBodies: number }> {

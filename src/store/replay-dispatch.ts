@@ -1,5 +1,5 @@
-// Doing a stored dispatch again, on purpose. Lock order: the dispatch, then its job, and the job without waiting: a worker
-// settles the other way round, and who waited for its job here while holding the dispatch would make the two wait for each other.
+// Doing a stored dispatch again, on purpose. Lock order, here as everywhere: the dispatch, then its job; and the job without
+// waiting, since whoever holds it is a worker that takes it or gives it back at this moment.
 import { sql } from 'kysely'
 import type { DispatchState } from '../dispatch/states.ts'
 import { TRANSITIONS, transition } from '../dispatch/states.ts'

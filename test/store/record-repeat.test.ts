@@ -177,11 +177,11 @@ void t.test('recordRepeat', async (t) => {
     let repeat: Promise<unknown> = Promise.resolve()
 
     await worker.transaction().execute(async (tx) => {
-      // The order in which a settlement takes its locks: the job, then the dispatch.
-      await sql`select from jobs where dispatch_id = ${original.id} for update`.execute(tx)
+      // The order in which a settlement takes its locks: the dispatch, then the job.
+      await sql`update dispatches set provider_task_id = 't-1' where id = ${original.id}`.execute(tx)
       repeat = recordRepeat(db, { row: changed('two'), onChangedBody: 'redeliver' })
       await whenBlocked(db)
-      await sql`update dispatches set provider_task_id = 't-1' where id = ${original.id}`.execute(tx)
+      await sql`select from jobs where dispatch_id = ${original.id} for update`.execute(tx)
     })
 
     t.equal(await repeat, 'changed')
