@@ -14,6 +14,7 @@ import type { NewDispatch } from '../../src/store/insert-dispatches.ts'
 import { recordProviderEvent } from '../../src/store/record-provider-event.ts'
 import { recordRepeat } from '../../src/store/record-repeat.ts'
 import { replayDispatch } from '../../src/store/replay-dispatch.ts'
+import { settleDelivered } from '../../src/store/settle-delivery.ts'
 import type { JobKind } from '../../src/store/tables.ts'
 import { createTestDatabase } from './database.ts'
 
@@ -107,6 +108,12 @@ export async function claimOne(db: Db, kind: JobKind = 'deliver', overrides: Cla
   const [job, ...others] = await claimAll(db, kind, overrides)
   if (job === undefined || others.length > 0) throw new Error(`${others.length + (job ? 1 : 0)} jobs were claimed`)
   return job
+}
+
+/** Delivers what is due, with a result in the answer where there is one. */
+export async function deliver(db: Db, providerTaskId?: string, content?: Partial<ResultContent>): Promise<void> {
+  const result = content === undefined ? undefined : buildResult(content)
+  await settleDelivered(db, buildAttempt(await claimOne(db)), { providerTaskId, result })
 }
 
 export function buildAttempt(job: ClaimedJob, overrides: Partial<FinishedAttempt> = {}): FinishedAttempt {
