@@ -27,7 +27,7 @@ export async function migrate(db: Db, folder: URL = MIGRATIONS_FOLDER): Promise<
   const { error, results } = await migrator.migrateToLatest()
   if (error !== undefined) {
     const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'before the first migration'
-    const why = error instanceof Error ? error.message : String(error)
+    const why = error instanceof Error ? error.message : 'for a reason that is no error'
     throw new AppError('RCV_MIGRATION_BROKEN', `migration stopped at ${failed}: ${why}`, { cause: error })
   }
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName)

@@ -22,7 +22,11 @@ export async function startDemoDatabase(logger: Logger): Promise<DemoDatabase> {
   const server = await startOwnServer(logger)
   const url = await recreateDatabase(server.url, NAME_PREFIX, `${NAME_PREFIX}${randomBytes(6).toString('hex')}`)
   const handle = openDatabase({ url, poolSize: 1, logger })
-  await migrate(handle.db).finally(() => handle.close())
+  try {
+    await migrate(handle.db)
+  } finally {
+    await handle.close()
+  }
   return { url, stop: () => server.stop() }
 }
 
