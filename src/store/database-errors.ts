@@ -1,17 +1,26 @@
 // Errors of PostgreSQL and of the way to it, told apart by code and never by their text.
 import { AppError } from '../errors.ts'
 
-/** SQLSTATE classes that say the database cannot be used right now, rather than that a statement is wrong. */
-const UNAVAILABLE_CLASSES = new Set(['08', '53', '57', '58', '25'])
+/**
+ * SQLSTATE classes that say the database cannot be used right now, rather than that a statement is wrong. 25: it became
+ * read-only, as a standby is; 28, 3D: it takes our login or knows our database no longer, or not yet.
+ */
+const UNAVAILABLE_CLASSES = new Set(['08', '25', '28', '3D', '53', '57', '58'])
 const SOCKET_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
+  'ECONNABORTED',
   'EPIPE',
   'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
   'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
 ])
+/** Whether a commit was reached is unknown; the repeat tells. */
+const COMPLETION_UNKNOWN = '40003'
 /** Deadlock and serialization failure: the same statement succeeds when run again. */
 const RUN_AGAIN_CODES = new Set(['40001', '40P01'])
 
@@ -48,8 +57,9 @@ export function isWorthRunningAgain(error: unknown): boolean {
 /** Whether the way to the database, or the database itself, is down: nothing is known about the statement then. */
 export function isDatabaseAway(error: unknown): boolean {
   const code = errorCode(error)
-  if (code === undefined) return isPoolError(error)
-  return SOCKET_CODES.has(code) || (code.length === 5 && UNAVAILABLE_CLASSES.has(code.slice(0, 2)))
+  if (code === undefined) return isDriverError(error)
+  if (SOCKET_CODES.has(code) || code === COMPLETION_UNKNOWN || isConnecting(error)) return true
+  return code.length === 5 && UNAVAILABLE_CLASSES.has(code.slice(0, 2))
 }
 
 /** The error to answer with when a statement on behalf of a request did not succeed. */
@@ -64,8 +74,16 @@ export function toAppError(error: unknown): AppError {
   return new AppError('RCV_INTERNAL', 'the database refused a statement', { cause: error })
 }
 
-// pg's pool and client raise plain errors without a code for a time-out of their own and for a connection that ended; their
-// texts are the only mark they carry. An unknown error without a code comes from no SQL statement, since those carry one.
-function isPoolError(error: unknown): boolean {
-  return error instanceof Error && /timeout|terminat|closed|ended|not queryable|Connection/i.test(error.message)
+/** Any code counts while a socket is being opened, e.g. ENOENT for a Unix socket whose server is down, or EMFILE. */
+function isConnecting(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'syscall' in error && error.syscall === 'connect'
+}
+
+// pg, its pool and Kysely raise plain errors without a code for a time-out of their own and for a connection that ended: the
+// text is the only mark they carry. Whole beginnings, since a fault of ours may speak of connections and time-outs as well.
+const DRIVER_ERRORS =
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client (was closed|has encountered a connection error) and is not queryable|Cannot use a pool after calling end|driver has already been destroyed|Postgres connection has been discarded|There was an error establishing an SSL connection|The server does not support SSL)/
+
+function isDriverError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'Error' && DRIVER_ERRORS.test(error.message)
 }
