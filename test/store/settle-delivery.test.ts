@@ -57,9 +57,10 @@ async function settleAs(ending: string, db: Db, job: ClaimedJob): Promise<Settle
   return settle(db, job)
 }
 
+const { db } = await openLedger(t)
+
 t.test('settleDelivered', async (t) => {
   t.test('ends the job, keeps the try and says that the provider has it', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
 
@@ -89,7 +90,6 @@ t.test('settleDelivered', async (t) => {
   })
 
   t.test('makes a result that came with the answer due for Reten', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
 
@@ -125,7 +125,6 @@ t.test('settleDelivered', async (t) => {
   })
 
   t.test('keeps a result of a type that Reten takes none for, and reports nothing', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db, 'A-1', { type: 'MESSAGE' })
     const job = await claimOne(db)
 
@@ -138,7 +137,6 @@ t.test('settleDelivered', async (t) => {
   })
 
   t.test('leaves a result alone that the provider’s webhook brought first', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
     await recordEvent(db, id)
@@ -152,7 +150,6 @@ t.test('settleDelivered', async (t) => {
   })
 
   t.test('completes a replayed dispatch whose final result stands at Reten already', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     await settleDelivered(db, buildAttempt(await claimOne(db)), { providerTaskId: 'T-1', result: buildResult() })
     const report = await claimOne(db, 'report')
@@ -166,7 +163,6 @@ t.test('settleDelivered', async (t) => {
   })
 
   t.test('stores whatever a provider says, U+0000 and half characters included', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
     const text = 'a\u0000b\ud800'
@@ -197,7 +193,6 @@ t.test('settleDelivered', async (t) => {
 
 t.test('settleFailed', async (t) => {
   t.test('ends the job and says why', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
 
@@ -210,7 +205,6 @@ t.test('settleFailed', async (t) => {
   })
 
   t.test('leaves the state alone where a final event proved the delivery meanwhile', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
     await recordEvent(db, id)
@@ -223,7 +217,6 @@ t.test('settleFailed', async (t) => {
   })
 
   t.test('stores a reason with U+0000 in it', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
 
     t.equal(await settleFailed(db, buildAttempt(await claimOne(db)), 'a\u0000b'), 'settled')
@@ -233,7 +226,6 @@ t.test('settleFailed', async (t) => {
 
 t.test('settleRetry', async (t) => {
   t.test('gives the job its next time and counts the try', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
 
@@ -257,7 +249,6 @@ t.test('settleRetry', async (t) => {
   })
 
   t.test('does not count a try that nobody is to blame for', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
 
     await settleRetry(db, buildAttempt(await claimOne(db)), { ...RETRY, isCharged: false })
@@ -266,7 +257,6 @@ t.test('settleRetry', async (t) => {
   })
 
   t.test('forgets earlier crashes: this worker came through', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     await claimOne(db)
     await expireLeases(db)
@@ -278,7 +268,6 @@ t.test('settleRetry', async (t) => {
   })
 
   t.test('ends the job where a final event proved the delivery meanwhile', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
     await recordEvent(db, id)
@@ -294,7 +283,6 @@ t.test('settleRetry', async (t) => {
 
 t.test('settleParked', async (t) => {
   t.test('sets the job aside for a person', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
 
     t.equal(await settleParked(db, buildAttempt(await claimOne(db)), 'timeout'), 'settled')
@@ -312,7 +300,6 @@ t.test('settleParked', async (t) => {
   })
 
   t.test('parks nothing where a final event proved the delivery meanwhile', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
     await recordEvent(db, id)
@@ -325,7 +312,6 @@ t.test('settleParked', async (t) => {
 t.test('a delivery that settles', async (t) => {
   for (const ending of Object.keys(ENDINGS)) {
     t.test(`as ${ending} writes nothing once another worker had the job, even one that gave it back`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await storeDispatch(db)
       const stale = await claimOne(db, 'deliver', { worker: 'worker-a' })
       await expireLeases(db)
@@ -339,7 +325,6 @@ t.test('a delivery that settles', async (t) => {
     })
 
     t.test(`as ${ending} is due again at once, for the changed body that came meanwhile`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await storeDispatch(db)
       const job = await claimOne(db)
       await redeliver(db)
@@ -354,7 +339,6 @@ t.test('a delivery that settles', async (t) => {
     })
 
     t.test(`as ${ending} settles once`, async (t) => {
-      const { db } = await openLedger(t)
       await storeDispatch(db)
       const job = await claimOne(db)
       await settleAs(ending, db, job)
@@ -365,7 +349,6 @@ t.test('a delivery that settles', async (t) => {
     })
 
     t.test(`as ${ending} and a changed body at the same moment do not wait for each other for ever`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await storeDispatch(db)
       const job = await claimOne(db)
 
@@ -381,11 +364,10 @@ t.test('a delivery that settles', async (t) => {
 
   for (const [ending, table, verb] of WRITES) {
     t.test(`as ${ending} leaves nothing behind where ${table} refuses the ${verb}`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await storeDispatch(db)
       const job = await claimOne(db)
       const before = await readStory(db, id)
-      await refuseWrites(db, table, verb)
+      await refuseWrites(t, db, table, verb)
 
       await t.rejects(settleAs(ending, db, job), { message: 'refused' })
       t.strictSame(await readStory(db, id), before)
@@ -393,7 +375,6 @@ t.test('a delivery that settles', async (t) => {
   }
 
   t.test('keeps the result of the body before, and leaves the state to the changed one', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
     await redeliver(db)
@@ -408,7 +389,6 @@ t.test('a delivery that settles', async (t) => {
   })
 
   t.test('after its lease expired still counts while nobody else took the job', async (t) => {
-    const { db } = await openLedger(t)
     const id = await storeDispatch(db)
     const job = await claimOne(db)
     await expireLeases(db)

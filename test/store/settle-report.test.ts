@@ -58,9 +58,10 @@ async function deliverWithResult(db: Db, content: Parameters<typeof deliver>[2] 
   return id
 }
 
+const { db } = await openLedger(t)
+
 t.test('settleReported', async (t) => {
   t.test('completes the dispatch whose final result stands at Reten', async (t) => {
-    const { db } = await openLedger(t)
     const id = await deliverWithResult(db)
     const job = await claimOne(db, 'report')
 
@@ -74,7 +75,6 @@ t.test('settleReported', async (t) => {
   })
 
   t.test('completes it too where Reten has the result from a try whose answer was lost', async (t) => {
-    const { db } = await openLedger(t)
     const id = await deliverWithResult(db)
 
     await settleReported(db, buildAttempt(await claimOne(db, 'report')), { retenResultId: undefined, isFinal: true })
@@ -86,7 +86,6 @@ t.test('settleReported', async (t) => {
   })
 
   t.test('leaves a dispatch delivered whose result announces another one', async (t) => {
-    const { db } = await openLedger(t)
     const id = await deliverWithResult(db, { status: 'PENDING' })
     await makeAllDue(db)
 
@@ -100,7 +99,6 @@ t.test('settleReported', async (t) => {
 
   for (const state of ['failed', 'canceled'] as const) {
     t.test(`completes a ${state} dispatch: it was done after all`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await storeDispatch(db)
       await db.deleteFrom('jobs').execute()
       await db
@@ -118,7 +116,6 @@ t.test('settleReported', async (t) => {
   }
 
   t.test('leaves a replayed dispatch to its delivery', async (t) => {
-    const { db } = await openLedger(t)
     const id = await deliverWithResult(db)
     const job = await claimOne(db, 'report')
     await replay(db, id)
@@ -132,7 +129,6 @@ t.test('settleReported', async (t) => {
   })
 
   t.test('completes nothing by the result of the body before', async (t) => {
-    const { db } = await openLedger(t)
     const id = await deliverWithResult(db)
     const job = await claimOne(db, 'report')
     await redeliver(db)
@@ -147,7 +143,6 @@ t.test('settleReported', async (t) => {
   })
 
   t.test('completes a dispatch once, however often it is settled', async (t) => {
-    const { db } = await openLedger(t)
     const id = await deliverWithResult(db)
     const job = await claimOne(db, 'report')
 
@@ -161,7 +156,6 @@ t.test('settleReported', async (t) => {
 t.test('settleReportEnded', async (t) => {
   for (const state of ['failed', 'conflict', 'unproven'] as const) {
     t.test(`keeps a ${state} result with the reason, in Reten's words`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await deliverWithResult(db)
       const job = await claimOne(db, 'report')
 
@@ -177,7 +171,6 @@ t.test('settleReportEnded', async (t) => {
 
 t.test('settleReportRetry', async (t) => {
   t.test('gives the report its next time', async (t) => {
-    const { db } = await openLedger(t)
     const id = await deliverWithResult(db)
 
     await settleReportRetry(db, buildAttempt(await claimOne(db, 'report')), RETRY)
@@ -193,7 +186,6 @@ t.test('settleReportRetry', async (t) => {
 t.test('a report that settles', async (t) => {
   for (const ending of Object.keys(ENDINGS)) {
     t.test(`as ${ending} writes nothing once another worker had the job, even one that gave it back`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await deliverWithResult(db)
       const stale = await claimOne(db, 'report', { worker: 'worker-a' })
       await expireLeases(db)
@@ -209,11 +201,10 @@ t.test('a report that settles', async (t) => {
 
   for (const [ending, table, verb] of WRITES) {
     t.test(`as ${ending} leaves nothing behind where ${table} refuses the ${verb}`, async (t) => {
-      const { db } = await openLedger(t)
       const id = await deliverWithResult(db)
       const job = await claimOne(db, 'report')
       const before = await readStory(db, id)
-      await refuseWrites(db, table, verb)
+      await refuseWrites(t, db, table, verb)
 
       await t.rejects(settleAs(ending, db, job), { message: 'refused' })
       t.strictSame(await readStory(db, id), before)
