@@ -1,4 +1,5 @@
 // The pool and Kysely over it. Everything that talks to PostgreSQL gets a Db as an argument.
+import { Socket } from 'node:net'
 import { Kysely, PostgresDialect } from 'kysely'
 import type { Transaction } from 'kysely'
 import pg from 'pg'
@@ -15,6 +16,8 @@ export interface DatabaseOptions {
   readonly logger: Logger
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string
+  /** A connection on which a statement has waited that long for any byte is given up. Default 35,000. */
+  readonly silenceTimeoutMs?: number
 }
 
 export interface DatabaseHandle {
@@ -29,6 +32,11 @@ const CONNECT_TIMEOUT_MS = 5_000
 // No statement of ours takes seconds; one that does holds locks that others need.
 const STATEMENT_TIMEOUT_MS = 30_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+// A server that vanished without a word (power, a cut network) never answers, and the kernel tells after a quarter of an hour.
+// Above the server's own time-out for a statement, so that only silence is meant.
+const SILENCE_TIMEOUT_MS = 35_000
+// Below the one for silence: a connection that rests is closed before it could be taken for a dead one.
+const IDLE_TIMEOUT_MS = 30_000
 
 const BIGINT_OID = 20
 const DATE_OID = 1082
@@ -39,7 +47,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
     connectionString: options.url,
     max: options.poolSize,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    idleTimeoutMillis: 60_000,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
     application_name: options.applicationName ?? 'reten-dispatch-receiver',
     statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -50,8 +58,26 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
   pool.on('error', (error) =>
     options.logger.warn({ event: 'database.connection_lost', err: error }, 'idle connection lost'),
   )
+  pool.on('connect', (client) => {
+    // A connection that breaks while it is in use has no listener of the pool's: the statement under way is rejected with
+    // the same error, and without this line the process would end as well.
+    client.on('error', () => {})
+    endInSilence(client, options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS)
+  })
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   return { db, waiting: () => pool.waitingCount, close: () => db.destroy() }
+}
+
+/** pg has no time-out that also ends the connection, so the socket's own is used; pg does not publish the socket. */
+function endInSilence(client: object, timeoutMs: number): void {
+  if (!('connection' in client) || typeof client.connection !== 'object' || client.connection === null) return
+  const { connection } = client
+  if (!('stream' in connection) || !(connection.stream instanceof Socket)) return
+  const { stream } = connection
+  stream.setTimeout(timeoutMs, () => {
+    const error = new Error(`the database has not said anything for ${timeoutMs} ms`)
+    stream.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
+  })
 }
 
 // bigint as number: ids and sequences stay far below 2^53. date as text: a day has no time zone to be shifted by.

@@ -1,0 +1,134 @@
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { sql } from 'kysely'
+import t from 'tap'
+import type { Test } from 'tap'
+import { createLogger } from '../../src/logger.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import type { DatabaseHandle } from '../../src/store/database.ts'
+import { isDatabaseAway } from '../../src/store/database-errors.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { serveSockets } from '../support/local-server.ts'
+
+interface Fixture extends DatabaseHandle {
+  readonly lines: readonly string[]
+}
+
+function open(t: Test, url: string, overrides: { poolSize?: number; silenceTimeoutMs?: number } = {}): Fixture {
+  const lines: string[] = []
+  const logger = createLogger({ level: 'info', isPretty: false, destination: { write: (line) => lines.push(line) } })
+  const handle = openDatabase({ url, poolSize: 2, logger, ...overrides })
+  t.teardown(() => handle.close())
+  return { ...handle, lines }
+}
+
+interface Way {
+  readonly url: string
+  /** What is sent from now on arrives nowhere, and nobody says so. */
+  readonly silence: () => void
+  /** Ends every connection in the middle of whatever it carries. */
+  readonly cut: () => void
+}
+
+/** A way to the server at `url` that can be broken. */
+async function createBreakableWay(t: Test, url: string): Promise<Way> {
+  const target = new URL(url)
+  const sockets = new Set<Socket>()
+  let isSilent = false
+  const origin = await serveSockets(t, (near) => {
+    sockets.add(near)
+    const far = connect(Number(target.port), target.hostname)
+    far.on('error', () => near.destroy())
+    near.on('close', () => far.destroy())
+    near.on('data', (bytes) => isSilent || far.write(bytes))
+    far.on('data', (bytes) => isSilent || near.write(bytes))
+  })
+  const way = new URL(url)
+  way.port = new URL(origin).port
+  const cut = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
+  return { url: way.href, cut, silence: () => (isSilent = true) }
+}
+
+void t.test('openDatabase', async (t) => {
+  await t.test('reads bigint as a number, a day as text and bytes as bytes', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const { db } = open(t, url)
+
+    const { rows } = await sql`
+      select 9007199254740991::bigint as n, '2026-01-31'::date as day, '\\x00ff'::bytea as bytes`.execute(db)
+
+    t.same(rows, [{ n: 9_007_199_254_740_991, day: '2026-01-31', bytes: Buffer.from([0, 255]) }])
+  })
+
+  await t.test('says how many wait for a connection', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const { db, waiting } = open(t, url, { poolSize: 1 })
+    await sql`select 1`.execute(db)
+
+    const queries = Array.from({ length: 3 }, () => sql`select 1`.execute(db))
+    await Promise.resolve()
+    const whileBusy = waiting()
+    await Promise.all(queries)
+
+    t.ok(whileBusy > 0)
+    t.equal(waiting(), 0)
+  })
+
+  await t.test('outlives idle connections that the server ends, and says so in the log', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const { db, lines } = open(t, url, { poolSize: 1 })
+    const { db: other } = open(t, url, { poolSize: 1 })
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
+    await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(other)
+    while (lines.length === 0) await sql`select 1`.execute(other)
+
+    t.match(lines, [/database.connection_lost/])
+    await t.resolves(sql`select 1`.execute(db))
+  })
+
+  await t.test('outlives a connection that breaks under a statement, and opens another', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const way = await createBreakableWay(t, url)
+    const { db } = open(t, way.url, { poolSize: 1 })
+    await sql`select 1`.execute(db)
+
+    const refusal = sql`select pg_sleep(60)`.execute(db).catch((error: unknown) => error)
+    way.cut()
+
+    t.ok(isDatabaseAway(await refusal))
+    await t.resolves(sql`select 1`.execute(db))
+  })
+
+  await t.test('outlives a connection that ends between the statements of a transaction', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const { db } = open(t, url, { poolSize: 1 })
+    const { db: other } = open(t, url, { poolSize: 1 })
+
+    const refusal: unknown = await db
+      .transaction()
+      .execute(async (tx) => {
+        const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
+        await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(other)
+        await sql`select 1`.execute(tx)
+      })
+      .catch((error: unknown) => error)
+
+    t.ok(isDatabaseAway(refusal))
+    await t.resolves(sql`select 1`.execute(db))
+  })
+
+  await t.test('gives up a connection on which nothing comes back, and opens another', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const way = await createBreakableWay(t, url)
+    // Far above what the statement takes; in service it is above the server's own time-out for a statement.
+    const { db } = open(t, way.url, { poolSize: 1, silenceTimeoutMs: 300 })
+    await sql`select 1`.execute(db)
+    way.silence()
+
+    const refusal: unknown = await sql`select 1`.execute(db).catch((error: unknown) => error)
+
+    t.ok(isDatabaseAway(refusal))
+  })
+})
