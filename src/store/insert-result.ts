@@ -20,7 +20,7 @@ const PENDING_DELAY_SECONDS = 60
  * - A result that is there already, by the provider's event id or by its content, is left alone and reported once.
  * - A result of a type that Reten takes no results for yet is kept and marked.
  * - A PENDING result after a final one is kept and never reported: late news of the beginning does not undo the end. A final
- *   one takes the place of a PENDING one that Reten was not told yet.
+ *   one takes the place of a PENDING one that Reten was not told yet; where Reten may have been told, that stays unproven.
  */
 export function insertResult(result: NewResult): RawBuilder<unknown> {
   const { content } = result
@@ -44,7 +44,9 @@ export function insertResult(result: NewResult): RawBuilder<unknown> {
       on conflict do nothing
       returning id, dispatch_id, state
     ), superseded as (
-      update results r set state = 'superseded', settled_at = now()
+      update results r set settled_at = now(), reason_code = 'superseded',
+        state = case when exists (select from jobs j where j.result_id = r.id and j.is_fate_unknown)
+                then 'unproven' else 'superseded' end
       from target
       where ${!isPending} and r.dispatch_id = target.id and r.status = 'PENDING' and r.state = 'pending'
         and not exists (select from jobs j where j.result_id = r.id and j.leased_until is not null)

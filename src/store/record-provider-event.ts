@@ -1,11 +1,13 @@
 // A provider's webhook, kept as received, and applied to the dispatch it means: state, result and report job in one
-// transaction. An event that matches no dispatch is kept and tried again later. Repeats change nothing.
+// transaction. An event that matches no dispatch is kept and tried again later. Repeats change nothing: what a replay or a
+// changed body began since then is not ended by old news.
 import { hash } from 'node:crypto'
 import { sql } from 'kysely'
 import { computeDispatchId, isUuid, uuidFromDigest } from '../dispatch/identity.ts'
 import type { ProviderEvent } from '../dispatch/provider-event.ts'
 import { isFinal } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
+import { storable } from './attempt.ts'
 import type { Db, Tx } from './database.ts'
 import { insertResult } from './insert-result.ts'
 import { nextState } from './next-state.ts'
@@ -28,8 +30,10 @@ export interface MatchedEvent {
 export async function recordProviderEvent(db: Db, received: ReceivedEvent): Promise<MatchedEvent | undefined> {
   const id = computeEventId(received)
   return db.transaction().execute(async (tx) => {
-    await keepEvent(tx, id, received)
-    return applyEvent(tx, id, received)
+    const kept = await keepEvent(tx, id, received)
+    if (kept.matched_at === null || kept.dispatch_id === null) return applyEvent(tx, id, received)
+    const activityId = await readActivityId(tx, kept.dispatch_id)
+    return activityId === undefined ? undefined : { dispatchId: kept.dispatch_id, activityId, isNew: false }
   })
 }
 
@@ -42,20 +46,25 @@ export async function applyEvent(
   const { connection, event } = received
   const dispatch = await findDispatch(tx, connection, event)
   if (dispatch === undefined) return undefined
-  const move = isFinal(event.content.status) ? nextState(TRANSITIONS.final_event) : sql`state`
+  const isProof = isFinal(event.content.status)
   const { rows } = await sql<{ results: number }>`
-    with target as (
-      update dispatches set
-        state = ${move}, provider_task_id = coalesce(provider_task_id, ${event.providerTaskId ?? null}),
-        delivered_at = case when ${isFinal(event.content.status)} then coalesce(delivered_at, now()) else delivered_at end
-      where id = ${dispatch.id}
-      returning id, connection, type, commerce_id, seq, revision
+    with target as materialized (
+      select id, connection, type, commerce_id, seq, revision from dispatches where id = ${dispatch.id}
     ), ${insertResult({ source: 'webhook', content: event.content })},
+    news as materialized (
+      select ${isProof} and exists (select from result) as is_proof
+    ), moved as (
+      update dispatches set
+        state = case when is_proof then ${nextState(TRANSITIONS.final_event)} else state end,
+        delivered_at = case when is_proof then coalesce(delivered_at, now()) else delivered_at end,
+        provider_task_id = coalesce(provider_task_id, ${storable(event.providerTaskId)})
+      from news where id = ${dispatch.id}
+    ),
     -- A final result proves an earlier try whose answer we never saw; a job that was not tried yet is a replay's and stays.
     proven as (
-      delete from jobs using target
-      where ${isFinal(event.content.status)} and jobs.dispatch_id = target.id and jobs.kind = 'deliver'
-        and jobs.leased_until is null and (jobs.attempts > 0 or jobs.is_fate_unknown)
+      delete from jobs using news
+      where is_proof and dispatch_id = ${dispatch.id} and kind = 'deliver'
+        and leased_until is null and (attempts > 0 or is_fate_unknown)
     ), matched as (
       update provider_events set matched_at = now(), dispatch_id = ${dispatch.id} where id = ${id}
     )
@@ -63,27 +72,39 @@ export async function applyEvent(
   return { dispatchId: dispatch.id, activityId: dispatch.activity_id, isNew: (rows[0]?.results ?? 0) > 0 }
 }
 
+/** By what makes an event the same: its id, or without one its body. Some providers number events per task only. */
 function computeEventId({ connection, event, body }: ReceivedEvent): string {
-  const { eventId } = event.content
-  const identity = eventId === undefined ? `body\n${hash('sha256', body, 'hex')}` : `event\n${eventId}`
+  const { dispatchId, activityId, providerTaskId, content } = event
+  const ids = JSON.stringify([content.eventId, dispatchId, activityId, providerTaskId])
+  const identity = content.eventId === undefined ? `body\n${hash('sha256', body, 'hex')}` : `event\n${ids}`
   return uuidFromDigest(hash('sha256', `${connection}\n${identity}`, 'hex'))
 }
 
-async function keepEvent(tx: Tx, id: string, received: ReceivedEvent): Promise<void> {
+async function keepEvent(tx: Tx, id: string, received: ReceivedEvent) {
   const { event } = received
-  await tx
+  return tx
     .insertInto('provider_events')
     .values({
       id,
       connection: received.connection,
       provider: received.provider,
-      activity_id: event.activityId ?? null,
-      provider_task_id: event.providerTaskId ?? null,
+      activity_id: storable(event.activityId),
+      provider_task_id: storable(event.providerTaskId),
       content: JSON.stringify(event),
       body: received.body,
     })
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ times: sql<number>`provider_events.times + 1` }))
-    .execute()
+    .returning(['matched_at', 'dispatch_id'])
+    .executeTakeFirstOrThrow()
+}
+
+async function readActivityId(tx: Tx, dispatchId: string): Promise<string | undefined> {
+  const dispatch = await tx
+    .selectFrom('dispatches')
+    .select('activity_id')
+    .where('id', '=', dispatchId)
+    .executeTakeFirst()
+  return dispatch?.activity_id
 }
 
 /** By our id, else by Reten's, else by the provider's own; never a dispatch of another connection. Locks what it finds. */
@@ -105,12 +126,13 @@ async function findDispatch(
       .executeTakeFirst()
     if (found !== undefined) return found
   }
-  if (event.providerTaskId === undefined) return undefined
+  const taskId = storable(event.providerTaskId)
+  if (taskId === null) return undefined
   return tx
     .selectFrom('dispatches')
     .select(['id', 'activity_id'])
     .where('connection', '=', connection)
-    .where('provider_task_id', '=', event.providerTaskId)
+    .where('provider_task_id', '=', taskId)
     .orderBy('seq', 'desc')
     .forUpdate()
     .executeTakeFirst()

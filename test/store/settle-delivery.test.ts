@@ -1,6 +1,4 @@
-import { sql } from 'kysely'
 import t from 'tap'
-import type { Test } from 'tap'
 import type { ClaimedJob } from '../../src/store/claim-jobs.ts'
 import type { Db } from '../../src/store/database.ts'
 import { releaseJob } from '../../src/store/release-job.ts'
@@ -13,6 +11,7 @@ import {
   buildResult,
   claimOne,
   expireLeases,
+  inTurn,
   openLedger,
   readStory,
   recordEvent,
@@ -21,7 +20,6 @@ import {
   replay,
   secondsUntil,
   storeDispatch,
-  untilWaiting,
 } from '../support/ledger.ts'
 
 const NOTHING = { providerTaskId: undefined, result: undefined }
@@ -352,7 +350,13 @@ t.test('a delivery that settles', async (t) => {
       const id = await storeDispatch(db)
       const job = await claimOne(db)
 
-      await withRepeatHeldUp(t, db, () => settleAs(ending, db, job))
+      await inTurn(
+        t,
+        db,
+        'dispatch_bodies',
+        () => redeliver(db),
+        () => settleAs(ending, db, job),
+      )
 
       t.match(await readStory(db, id), {
         dispatch: { state: 'received', revision: 1 },
@@ -398,31 +402,3 @@ t.test('a delivery that settles', async (t) => {
     t.match(await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
   })
 })
-
-/**
- * Runs `settle` while a changed body of the same dispatch is being recorded: the recording holds the dispatch's row and goes
- * on only when the settling waits for it.
- */
-async function withRepeatHeldUp(t: Test, db: Db, settle: () => Promise<unknown>): Promise<void> {
-  let release = (): void => {}
-  const isReleased = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  let onLocked = (): void => {}
-  const isLocked = new Promise<void>((resolve) => {
-    onLocked = resolve
-  })
-  const holder = db.transaction().execute(async (tx) => {
-    await sql`lock table dispatch_bodies in exclusive mode`.execute(tx)
-    onLocked()
-    await isReleased
-  })
-  await isLocked
-  const repeat = redeliver(db)
-  await untilWaiting(db, 1)
-  const settling = settle()
-  await untilWaiting(db, 2)
-  release()
-  await holder
-  await t.resolves(Promise.all([repeat, settling]))
-}

@@ -200,6 +200,40 @@ export async function refuseWrites(
   t.teardown(() => sql`drop trigger refuse on ${sql.table(table)}`.execute(db))
 }
 
+/**
+ * Runs `first` until it inserts into `table`, keeps it there until `second` waits for it, and then lets both go on: the second
+ * one meets what the first has locked and not yet committed.
+ */
+export async function inTurn(
+  t: Test,
+  db: Db,
+  table: string,
+  first: () => Promise<unknown>,
+  second: () => Promise<unknown>,
+): Promise<void> {
+  await sql`create or replace function wait_for_turn() returns trigger language plpgsql
+    as $$ begin perform pg_advisory_xact_lock_shared(${sql.lit(TURN_LOCK)}); return new; end $$`.execute(db)
+  await sql`create trigger wait_for_turn before insert on ${sql.table(table)} for each row
+    execute function wait_for_turn()`.execute(db)
+  t.teardown(() => sql`drop trigger if exists wait_for_turn on ${sql.table(table)}`.execute(db))
+  const release = Promise.withResolvers<void>()
+  const isHeld = Promise.withResolvers<void>()
+  const holder = db.transaction().execute(async (tx) => {
+    await sql`select pg_advisory_xact_lock(${sql.lit(TURN_LOCK)})`.execute(tx)
+    isHeld.resolve()
+    await release.promise
+  })
+  await isHeld.promise
+  const ahead = first()
+  await untilWaiting(db, 1)
+  const behind = second()
+  await untilWaiting(db, 2).finally(() => release.resolve())
+  await Promise.all([holder, ahead, behind])
+}
+
+/** Any number of our own. */
+const TURN_LOCK = 6_021_023
+
 /** Resolves when `count` sessions of this database wait for a lock. */
 export async function untilWaiting(db: Db, count = 1): Promise<void> {
   await until(async () => {
