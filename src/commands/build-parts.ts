@@ -22,7 +22,7 @@ import type { Service } from '../services.ts'
 import { createConnectionCatalog } from '../store/connection-catalog.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import type { Db } from '../store/database.ts'
-import { matchProviderEvents } from '../store/match-provider-events.ts'
+import { createEventMatcher } from '../store/match-provider-events.ts'
 import { createListener, createNotifier } from '../store/notifications.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
 import { rescueJobs } from '../store/rescue-jobs.ts'
@@ -113,6 +113,7 @@ function workerServices(
   nudge: (kind: JobKind) => void,
 ): Service[] {
   const byName = new Map(loops.map((loop) => [loop.name, loop]))
+  const matchEvents = createEventMatcher(db, logger)
   return [
     ...loops,
     createListener({ url: directUrl, logger, onNotified: (kind) => byName.get(kind)?.nudge() }),
@@ -123,7 +124,7 @@ function workerServices(
       logger,
       guard: () => takeTurn(db, { task: 'match-events', holder: worker, leaseSeconds: 60 }),
       run: async () => {
-        if ((await matchProviderEvents(db)) > 0) nudge('report')
+        if ((await matchEvents()) > 0) nudge('report')
       },
     }),
   ]
