@@ -63,7 +63,7 @@ export function buildParts(input: PartsInput): Parts {
   const worker = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   const clock = systemClock
   const http = createHttpClient()
-  const catalog = createConnectionCatalog({ db, config, clock, logger })
+  const catalog = createConnectionCatalog({ db, config, logger })
   const retenClients = createRetenClients({ http, clock })
   const adapters = createAdapterPool({
     http,

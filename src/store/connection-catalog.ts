@@ -1,12 +1,13 @@
 // What the service knows of its connections, in memory: requests are authenticated and claims are planned without asking the
-// database. It is read again every few seconds, at once after a change in this process, and when an unknown key comes.
+// database. It is read again every few seconds, at once after a change in this process, and when a key comes that was stored
+// meanwhile: who is given a key must not be refused because we looked a moment too early.
 import { hash } from 'node:crypto'
 import type { Config, SecretsKey } from '../config.ts'
 import type { Connection } from '../connection.ts'
 import { checkSettings, effectiveSettings } from '../connection.ts'
 import type { Logger } from '../logger.ts'
-import type { Clock } from '../time.ts'
 import type { Db } from './database.ts'
+import { createKeyLookup } from './key-lookup.ts'
 import { loadConnections } from './load-connections.ts'
 import type { ConnectionRow } from './load-connections.ts'
 import { openSecrets } from '../secret-box.ts'
@@ -27,21 +28,17 @@ export interface ConnectionCatalog {
   get(name: string): Connection | undefined
   /** Every connection that is not archived. */
   list(): readonly Connection[]
-  /** The connection a key opens; an unknown key makes the catalog look for new keys, at most once a second. */
+  /** The connection a key opens, a key stored a moment ago included. Throws PostgreSQL's errors where a key is not known. */
   authenticate(key: string, purpose: KeyPurpose): Promise<KeyMatch | undefined>
-  /** Reads everything again. Throws PostgreSQL's errors. */
+  /** Shows whatever was committed before it was called. Throws PostgreSQL's errors; what was known stays known then. */
   refresh(): Promise<void>
 }
 
 export interface CatalogDeps {
   readonly db: Db
   readonly config: Pick<Config, 'environmentConnection' | 'secretsKeys'>
-  readonly clock: Clock
   readonly logger: Logger
 }
-
-// A stranger who tries keys costs one reading a second, not one for each try.
-const MINIMUM_REFRESH_INTERVAL_MS = 1_000
 
 interface Snapshot {
   readonly connections: ReadonlyMap<string, Connection>
@@ -51,13 +48,13 @@ interface Snapshot {
 
 /** Builds an empty catalog; `refresh` fills it. */
 export function createConnectionCatalog(deps: CatalogDeps): ConnectionCatalog {
-  const { db, config, clock, logger } = deps
+  const { db, config, logger } = deps
+  const isStored = createKeyLookup(db)
   let snapshot: Snapshot = { connections: new Map(), keys: new Map() }
-  let lastRefreshMs = Number.NEGATIVE_INFINITY
   let underWay: Promise<void> | undefined
+  let next: Promise<void> | undefined
 
   const read = async (): Promise<void> => {
-    lastRefreshMs = clock.now()
     const { connections, keys } = await loadConnections(db)
     const byName = new Map<string, Connection>()
     for (const row of connections) {
@@ -71,11 +68,19 @@ export function createConnectionCatalog(deps: CatalogDeps): ConnectionCatalog {
     snapshot = { connections: byName, keys: byDigest }
   }
 
+  // A reading under way may have begun before what the caller means was written: all who ask meanwhile share the next one.
   const refresh = (): Promise<void> => {
-    underWay ??= read().finally(() => {
-      underWay = undefined
+    if (underWay === undefined) {
+      underWay = read().finally(() => {
+        underWay = undefined
+      })
+      return underWay
+    }
+    next ??= underWay.then(ignore, ignore).then(() => {
+      next = undefined
+      return refresh()
     })
-    return underWay
+    return next
   }
 
   const find = (slot: string): KeyMatch | undefined => {
@@ -89,15 +94,18 @@ export function createConnectionCatalog(deps: CatalogDeps): ConnectionCatalog {
     get: (name) => visible(snapshot.connections.get(name)),
     list: () => [...snapshot.connections.values()].filter((connection) => connection.state !== 'archived'),
     authenticate: async (key, purpose) => {
-      const slot = `${purpose}:${hash('sha256', key, 'hex')}`
+      const digest = hash('sha256', key, 'hex')
+      const slot = `${purpose}:${digest}`
       const known = find(slot)
-      if (known !== undefined || clock.now() - lastRefreshMs < MINIMUM_REFRESH_INTERVAL_MS) return known
+      if (known !== undefined || !(await isStored(purpose, digest))) return known
       await refresh()
       return find(slot)
     },
     refresh,
   }
 }
+
+function ignore(): void {}
 
 function visible(connection: Connection | undefined): Connection | undefined {
   return connection?.state === 'archived' ? undefined : connection

@@ -24,8 +24,17 @@ export interface KeyRow {
   readonly digest: string
 }
 
-/** Reads every connection, archived ones included, and the keys that are valid now. */
+/**
+ * Reads every connection, archived ones included, and the keys that are valid now. Keys first: a connection is never removed, so
+ * none of them can be without its own.
+ */
 export async function loadConnections(db: Db): Promise<{ connections: ConnectionRow[]; keys: KeyRow[] }> {
+  const keys = await db
+    .selectFrom('connection_keys')
+    .select(['id', 'connection', 'purpose', sql<string>`encode(digest, 'hex')`.as('digest')])
+    .where('revoked_at', 'is', null)
+    .where(sql<boolean>`coalesce(not_before <= now(), true) and coalesce(not_after > now(), true)`)
+    .execute()
   const connections = await db
     .selectFrom('connections')
     .select([
@@ -41,12 +50,6 @@ export async function loadConnections(db: Db): Promise<{ connections: Connection
       'secrets_key_id',
       'updated_at',
     ])
-    .execute()
-  const keys = await db
-    .selectFrom('connection_keys')
-    .select(['id', 'connection', 'purpose', sql<string>`encode(digest, 'hex')`.as('digest')])
-    .where('revoked_at', 'is', null)
-    .where(sql<boolean>`coalesce(not_before <= now(), true) and coalesce(not_after > now(), true)`)
     .execute()
   return { connections, keys }
 }

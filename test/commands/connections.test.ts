@@ -4,7 +4,6 @@ import t from 'tap'
 import { openSecrets } from '../../src/secret-box.ts'
 import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
 import { createSilentLogger } from '../../src/logger.ts'
-import { systemClock } from '../../src/time.ts'
 import { openTestDb, SECRETS_KEY, storeDispatch } from '../ops/ops-fixture.ts'
 import { runProgram } from './run-program.ts'
 
@@ -61,7 +60,7 @@ void t.test('npm run connections', async (t) => {
     const { key, name } = JSON.parse(end.stdout)
     const logger = createSilentLogger()
     const config = { environmentConnection: undefined, secretsKeys: [SECRETS_KEY] }
-    const catalog = createConnectionCatalog({ db, config, clock: systemClock, logger })
+    const catalog = createConnectionCatalog({ db, config, logger })
     t.equal(name, 'second')
     t.equal((await catalog.authenticate(key, 'dispatch'))?.connection.name, 'second')
   })

@@ -15,7 +15,6 @@ import { openDatabase } from '../../src/store/database.ts'
 import type { Db } from '../../src/store/database.ts'
 import { insertDispatches } from '../../src/store/insert-dispatches.ts'
 import type { NewDispatch } from '../../src/store/insert-dispatches.ts'
-import { systemClock } from '../../src/time.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 /** A pool on a migrated database that belongs to `t`. */
@@ -67,7 +66,7 @@ export async function createOpsFixture(t: Test, overrides: OpsOverrides = {}): P
     isProduction: overrides.isProduction ?? false,
     environmentConnection: overrides.environmentConnection,
   }
-  const catalog = createConnectionCatalog({ db, config, clock: systemClock, logger })
+  const catalog = createConnectionCatalog({ db, config, logger })
   const nudges: string[] = []
   const app = await createOpsApp({
     config,

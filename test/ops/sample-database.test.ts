@@ -4,7 +4,6 @@ import { createSilentLogger } from '../../src/logger.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createDatabaseSampler } from '../../src/ops/sample-database.ts'
 import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
-import { systemClock } from '../../src/time.ts'
 import { addConnectionRow, openTestDb, storeDispatch } from './ops-fixture.ts'
 
 async function createFixture(t: Test) {
@@ -13,7 +12,7 @@ async function createFixture(t: Test) {
   await addConnectionRow(db, 'idle')
   const logger = createSilentLogger()
   const config = { environmentConnection: undefined, secretsKeys: [] }
-  const catalog = createConnectionCatalog({ db, config, clock: systemClock, logger })
+  const catalog = createConnectionCatalog({ db, config, logger })
   await catalog.refresh()
   const metrics = createMetrics({ withNodeMetrics: false })
   const sampler = createDatabaseSampler({ db, metrics, catalog, logger })

@@ -16,8 +16,6 @@ import { insertDispatches } from '../../src/store/insert-dispatches.ts'
 import { ensureDayPartitions } from '../../src/store/partitions.ts'
 import { quarantineBody } from '../../src/store/quarantine-body.ts'
 import { recordRepeat } from '../../src/store/record-repeat.ts'
-import { systemClock } from '../../src/time.ts'
-import type { Clock } from '../../src/time.ts'
 import { addConnection, KEY } from './connections.ts'
 import { openTestDatabase } from './open-test-database.ts'
 
@@ -29,7 +27,6 @@ export interface ReceiverOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   readonly config?: Partial<Pick<Config, 'trustProxy' | 'maxBodyBytes' | 'rateLimitPerMinute'>>
   readonly environmentConnection?: Config['environmentConnection']
-  readonly clock?: Clock
   /** Replaces steps of the inbox, e.g. by one that waits for the test. */
   readonly inbox?: (deps: InboxDeps) => Partial<InboxDeps>
 }
@@ -60,8 +57,8 @@ export async function createReceiver(t: Test, options: ReceiverOptions = {}): Pr
   const logger = createLogger({ level: 'debug', isPretty: false, destination })
   const metrics = createMetrics({ withNodeMetrics: false })
   const config = { trustProxy: false as const, maxBodyBytes: 1_048_576, rateLimitPerMinute: 0, ...options.config }
-  const { environmentConnection, clock = systemClock } = options
-  const catalog = createConnectionCatalog({ db, config: { environmentConnection, secretsKeys: [] }, clock, logger })
+  const { environmentConnection } = options
+  const catalog = createConnectionCatalog({ db, config: { environmentConnection, secretsKeys: [] }, logger })
   await catalog.refresh()
   const steps: InboxDeps = {
     insert: (rows) => insertDispatches(db, rows),
