@@ -11,7 +11,7 @@ export const MAX_CRASHES = 3
 export interface Rescue {
   /** Jobs that are due again. */
   readonly rescued: number
-  /** Dispatches that failed with `crashed_worker`. */
+  /** Dispatches whose delivery was set aside; one that was not delivered before failed with `crashed_worker`. */
   readonly poisoned: readonly string[]
 }
 
@@ -32,7 +32,8 @@ export async function rescueJobs(db: Db): Promise<Rescue> {
       from expired e where jobs.id = e.id and e.crashes < ${MAX_CRASHES}
       returning jobs.id
     ), failed_dispatches as (
-      update dispatches set state = ${nextState(TRANSITIONS.gave_up)}, finished_at = coalesce(finished_at, now()),
+      update dispatches set state = ${nextState(TRANSITIONS.gave_up)},
+        finished_at = case when state = 'received' then now() else finished_at end,
         reason_code = case when state = 'received' then 'crashed_worker' else reason_code end
       where id in (select dispatch_id from poison where kind = 'deliver')
       returning id

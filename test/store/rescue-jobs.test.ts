@@ -1,0 +1,119 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import type { Test } from 'tap'
+import type { Db } from '../../src/store/database.ts'
+import { MAX_CRASHES, rescueJobs } from '../../src/store/rescue-jobs.ts'
+import { addConnection } from '../support/connections.ts'
+import { addDue, addReport, claim, expireLeases, listJobs } from '../support/jobs.ts'
+import { openTestDatabase } from '../support/open-test-database.ts'
+
+async function createFixture(t: Test): Promise<{ db: Db; other: Db }> {
+  const { db, url } = await openTestDatabase(t)
+  const { db: other } = await openTestDatabase(t, url)
+  await addConnection(db)
+  return { db, other }
+}
+
+/** Lets the claim of every job end without a word, `times` times. */
+async function crash(db: Db, times: number, kind: 'deliver' | 'report' = 'deliver'): Promise<void> {
+  for (let time = 1; time <= times; time += 1) {
+    await claim(db, { kind })
+    await expireLeases(db)
+    if (time < times) await rescueJobs(db)
+  }
+}
+
+const dispatchOf = (db: Db) => db.selectFrom('dispatches').selectAll().executeTakeFirstOrThrow()
+
+void t.test('rescueJobs', async (t) => {
+  await t.test('makes a job due again whose lease expired, with its fate unknown', async (t) => {
+    const { db } = await createFixture(t)
+    await addDue(db, ['a'])
+    await crash(db, 1)
+
+    t.same(await rescueJobs(db), { rescued: 1, poisoned: [] })
+
+    const [job] = await listJobs(db)
+    t.match(job, { leased_until: null, claimed_by: null, crashes: 1, attempts: 0, is_fate_unknown: true, claim_no: 1 })
+    t.match(await claim(db), [{ claimNo: 2, crashes: 1, isFateUnknown: true }])
+  })
+
+  await t.test('leaves leases that hold alone', async (t) => {
+    const { db } = await createFixture(t)
+    await addDue(db, ['a', 'b'])
+    await claim(db, { maxInFlight: 1 })
+
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [] })
+
+    t.match(await listJobs(db), [{ claimed_by: 'w1' }, { claimed_by: null, crashes: 0 }])
+  })
+
+  await t.test('sets a dispatch aside that took three workers with it', async (t) => {
+    const { db } = await createFixture(t)
+    const [id] = await addDue(db, ['a'])
+    await crash(db, MAX_CRASHES)
+
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id] })
+
+    t.same(await listJobs(db), [])
+    t.match(await dispatchOf(db), { state: 'failed', reason_code: 'crashed_worker', finished_at: Date })
+  })
+
+  await t.test('ends the job of a dispatch that was delivered before, and leaves what is known of it', async (t) => {
+    const { db } = await createFixture(t)
+    const [id] = await addDue(db, ['a'])
+    await sql`update dispatches set state = 'delivered', delivered_at = now()`.execute(db)
+    await crash(db, MAX_CRASHES)
+
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id] })
+
+    t.same(await listJobs(db), [])
+    t.match(await dispatchOf(db), { state: 'delivered', reason_code: null, finished_at: null })
+  })
+
+  await t.test('fails a result whose report took three workers with it, and leaves the dispatch', async (t) => {
+    const { db } = await createFixture(t)
+    const [id] = await addDue(db, ['a'])
+    await db.deleteFrom('jobs').execute()
+    await addReport(db, String(id))
+    await crash(db, MAX_CRASHES, 'report')
+
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [] })
+
+    t.match(await db.selectFrom('results').selectAll().execute(), [
+      { state: 'failed', reason_code: 'crashed_worker', settled_at: Date },
+    ])
+    t.match(await dispatchOf(db), { state: 'received' })
+  })
+
+  await t.test('rescues each job once where instances do it at once', async (t) => {
+    const { db, other } = await createFixture(t)
+    await addDue(
+      db,
+      Array.from({ length: 40 }, (_, number) => `a-${number}`),
+    )
+    await crash(db, 1)
+
+    const rescues = await Promise.all([rescueJobs(db), rescueJobs(other), rescueJobs(db), rescueJobs(other)])
+
+    t.equal(
+      rescues.reduce((sum, rescue) => sum + rescue.rescued, 0),
+      40,
+    )
+    t.ok((await listJobs(db)).every((job) => job.crashes === 1))
+  })
+
+  await t.test('passes over a job that is being settled, without waiting', async (t) => {
+    const { db, other } = await createFixture(t)
+    await addDue(db, ['settled', 'lost'])
+    await crash(db, 1)
+    const [settled] = await listJobs(db)
+
+    await other.transaction().execute(async (tx) => {
+      await sql`delete from jobs where id = ${settled?.id}`.execute(tx)
+
+      t.same(await rescueJobs(db), { rescued: 1, poisoned: [] })
+    })
+    t.match(await listJobs(db), [{ crashes: 1 }])
+  })
+})
