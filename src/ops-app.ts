@@ -19,6 +19,7 @@ import { registerKeyRoutes } from './ops/key-routes.ts'
 import { registerMetricsRoute } from './ops/metrics-route.ts'
 import type { Metrics } from './metrics.ts'
 import { registerQuarantineRoutes } from './ops/quarantine-routes.ts'
+import type { QuarantineReplayDeps } from './ops/replay-quarantined.ts'
 import { useOwnValidation } from './ops/validation.ts'
 import type { ConnectionCatalog } from './store/connection-catalog.ts'
 import type { Db } from './store/database.ts'
@@ -34,6 +35,8 @@ export interface OpsAppDeps {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly health: HealthDeps
+  /** Takes a quarantined body in again, like a push; see `QuarantineReplayDeps`. */
+  readonly acceptAgain: QuarantineReplayDeps['acceptAgain']
   /** Wakes this process's workers after something became due. */
   nudge(kind: 'deliver' | 'report'): void
   /** The providers that may be chosen through the admin API; default `BUILT_IN_PROVIDERS`. */
@@ -80,7 +83,7 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   const refresh = (): Promise<void> => deps.catalog.refresh()
   const connectionDeps = { config, db, logger, providers, checkAdapter, refresh, nudge }
   registerDispatchRoutes(admin, { db, logger, nudge })
-  registerQuarantineRoutes(admin, { db })
+  registerQuarantineRoutes(admin, { db, logger, acceptAgain: deps.acceptAgain })
   registerConnectionRoutes(admin, connectionDeps)
   registerKeyRoutes(admin, connectionDeps)
 }

@@ -7,12 +7,15 @@ import { replayOne } from '../ops/replay.ts'
 import type { Replay } from '../ops/replay.ts'
 import { printJson, printLine, printTable, withOperatorContext } from './operator-context.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { replayQuarantineByCommand } from './replay-quarantine.ts'
 import { runCommand } from './run-command.ts'
 
 interface ReplayOptions {
   readonly reason: string
   readonly dryRun?: boolean
   readonly json?: boolean
+  readonly quarantined?: boolean
+  readonly connection?: string
 }
 
 type Line = { readonly id: string; readonly replay: Replay } | { readonly id: string; readonly refused: AppError }
@@ -24,13 +27,19 @@ await runCommand(async (variables) => {
 function createProgram(variables: Variables): Command {
   return new Command('npm run replay --')
     .description('Delivers stored dispatches again, on purpose, under the same idempotency key.')
-    .argument('<ids...>', 'ids of dispatches')
+    .argument('[ids...]', 'ids of dispatches')
+    .option('--quarantined', 'instead: every quarantined body that is no dispatch yet, read again by field_paths')
+    .option('--connection <name>', 'with --quarantined: only those of this connection')
     .requiredOption('--reason <reason>', 'why; kept in the audit log')
     .option('--dry-run', 'say what would happen and change nothing')
     .option('--json', 'print JSON')
     .exitOverride()
     .action((ids: string[], options: ReplayOptions) =>
-      withOperatorContext(variables, (context) => replayAll(context, ids, options)),
+      withOperatorContext(variables, (context) => {
+        if (options.quarantined === true) return replayQuarantineByCommand(context, options)
+        if (ids.length > 0) return replayAll(context, ids, options)
+        throw new AppError('RCV_COMMAND_INVALID', 'name the dispatches to replay, or --quarantined')
+      }),
     )
 }
 

@@ -14,7 +14,6 @@ import type { Metrics } from '../metrics.ts'
 import { ADAPTERS } from '../deliver/adapters/registry.ts'
 import { createOpsApp } from '../ops-app.ts'
 import { createPublicApp } from '../public-app.ts'
-import { createInbox } from '../receive/inbox.ts'
 import type { Inbox } from '../receive/inbox.ts'
 import { registerReceiveRoutes } from '../receive/routes.ts'
 import { readProviderEvent } from '../report/read-provider-event.ts'
@@ -23,15 +22,15 @@ import { startServices, stopServices } from '../services.ts'
 import { ENVIRONMENT_CONNECTION } from '../store/connection-catalog.ts'
 import { openDatabase } from '../store/database.ts'
 import type { Db } from '../store/database.ts'
-import { insertDispatches } from '../store/insert-dispatches.ts'
 import { checkMigrations, migrate } from '../store/migrate.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
 import { pingDatabase } from '../store/ping-database.ts'
 import { quarantineBody } from '../store/quarantine-body.ts'
-import { recordRepeat } from '../store/record-repeat.ts'
 import { saveEnvironmentConnection } from '../store/save-environment-connection.ts'
 import { systemClock } from '../time.ts'
 import { SERVICE_VERSION } from '../version.ts'
+import { buildAcceptAgain } from './accept-again.ts'
+import { buildStoreInbox } from './build-inbox.ts'
 import { buildParts } from './build-parts.ts'
 import type { Parts } from './build-parts.ts'
 import { assertReachable, findDatabase } from './open-database.ts'
@@ -92,10 +91,18 @@ export async function startService(options: StartOptions): Promise<RunningServic
       isDraining: () => isDraining,
       logger,
     }
-    const opsUrl = await openOps({ config, logger, metrics, parts, health, cleanups })
+    const inbox = buildStoreInbox(parts.db, {
+      onCommitted: () => parts.nudge('deliver'),
+      observeBatch: (rows, seconds) => {
+        metrics.commitBatchSize.observe(rows)
+        metrics.commitDuration.observe(seconds)
+      },
+    })
+    cleanups.push(() => inbox.close())
+    const opsUrl = await openOps({ config, logger, metrics, parts, health, inbox, cleanups })
     await startServices(parts.services)
     cleanups.push(() => stopServices(parts.services, STOP_TIMEOUT_MS, logger))
-    const publicUrl = await openPublic({ config, logger, metrics, parts, health, cleanups })
+    const publicUrl = await openPublic({ config, logger, metrics, parts, health, inbox, cleanups })
     cleanups.push(async () => {
       isDraining = true
     })
@@ -114,6 +121,7 @@ interface ListenerInput {
   readonly metrics: Metrics
   readonly parts: Parts
   readonly health: HealthDeps
+  readonly inbox: Inbox
   readonly cleanups: (() => Promise<unknown>)[]
 }
 
@@ -144,7 +152,7 @@ function toCheck(service: { readonly name: string; fault(): string | undefined }
 }
 
 async function openOps(input: ListenerInput): Promise<string> {
-  const { config, logger, metrics, parts, health, cleanups } = input
+  const { config, logger, metrics, parts, health, inbox, cleanups } = input
   const app = await createOpsApp({
     config,
     logger,
@@ -153,6 +161,7 @@ async function openOps(input: ListenerInput): Promise<string> {
     db: parts.db,
     catalog: parts.catalog,
     nudge: parts.nudge,
+    acceptAgain: buildAcceptAgain(inbox, parts.catalog),
     checkAdapter: (draft) => parts.adapters.check(draft),
     providers: Object.keys(ADAPTERS),
   })
@@ -162,12 +171,10 @@ async function openOps(input: ListenerInput): Promise<string> {
 }
 
 async function openPublic(input: ListenerInput): Promise<string> {
-  const { config, logger, metrics, parts, health, cleanups } = input
+  const { config, logger, metrics, parts, health, inbox, cleanups } = input
   const { app, refuseFailedKey } = await createPublicApp({ config, logger, metrics })
   registerHealthRoutes(app, health)
   if (config.role !== 'worker') {
-    const inbox = buildInbox(parts, metrics)
-    cleanups.push(() => inbox.close())
     registerReceiveRoutes(app, {
       inbox,
       metrics,
@@ -189,19 +196,6 @@ async function openPublic(input: ListenerInput): Promise<string> {
   cleanups.push(() => app.close())
   await app.listen({ host: config.host, port: config.port })
   return urlOf(app, config.host)
-}
-
-function buildInbox(parts: Parts, metrics: Metrics): Inbox {
-  return createInbox({
-    insert: (rows) => insertDispatches(parts.db, rows),
-    recordRepeat: (repeat) => recordRepeat(parts.db, repeat),
-    ensurePartitions: () => ensureDayPartitions(parts.db),
-    onCommitted: () => parts.nudge('deliver'),
-    observeBatch: (rows, seconds) => {
-      metrics.commitBatchSize.observe(rows)
-      metrics.commitDuration.observe(seconds)
-    },
-  })
 }
 
 /** By the adapter's own reading where it has one; an adapter that cannot be built must not lose what its provider tells us. */

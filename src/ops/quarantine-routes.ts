@@ -1,12 +1,15 @@
-// Look at bodies that could not be read as an activity.
+// Look at bodies that could not be read as an activity, and read them again.
 import type { FastifyInstance } from 'fastify'
 import { isUuid } from '../dispatch/identity.ts'
 import { AppError } from '../errors.ts'
 import type { Db } from '../store/database.ts'
 import { listQuarantine, loadQuarantined } from '../store/list-quarantine.ts'
 import type { QuarantinedBody } from '../store/list-quarantine.ts'
-import { maySeeBodies } from './authorize.ts'
+import { authorOf, maySeeBodies } from './authorize.ts'
 import { decodeNumberAndIdCursor, encodeCursor } from './cursor.ts'
+import { REASON_SCHEMA } from './reason.ts'
+import { replayQuarantined } from './replay-quarantined.ts'
+import type { QuarantineReplayDeps } from './replay-quarantined.ts'
 import { instant, showBytes } from './show.ts'
 import { PAGE_PARAMETERS, readLimit } from './validation.ts'
 import type { Page } from './validation.ts'
@@ -15,6 +18,13 @@ interface ListQuery {
   readonly connection?: string
   readonly limit?: string
   readonly cursor?: string
+}
+
+const REPLAY_BODY = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['reason'],
+  properties: { reason: REASON_SCHEMA },
 }
 
 const LIST_QUERY = {
@@ -27,7 +37,7 @@ const LIST_QUERY = {
 }
 
 /** Registers the routes below `/admin/quarantine`. */
-export function registerQuarantineRoutes(app: FastifyInstance, deps: { readonly db: Db }): void {
+export function registerQuarantineRoutes(app: FastifyInstance, deps: QuarantineReplayDeps): void {
   app.get<{ Querystring: ListQuery }>(
     '/quarantine',
     { config: { role: 'viewer' }, schema: { querystring: LIST_QUERY } },
@@ -41,6 +51,18 @@ export function registerQuarantineRoutes(app: FastifyInstance, deps: { readonly 
     const { headers, body, ...rest } = row
     return { ...showQuarantined(rest), ...(maySeeBodies(request) ? { body: { headers, ...showBytes(body) } } : {}) }
   })
+
+  app.post<{ Params: { id: string }; Body: { reason: string } }>(
+    '/quarantine/:id/replay',
+    { config: { role: 'operator' }, schema: { body: REPLAY_BODY } },
+    async (request) => {
+      const { id } = request.params
+      const reread = await replayQuarantined(deps, { id, reason: request.body.reason, author: authorOf(request) })
+      if (reread.kind === 'received') return { status: 'RECEIVED', ...reread }
+      const details = reread.faults.map((fault) => ({ ...fault }))
+      throw new AppError('RCV_STATE_CONFLICT', `it still cannot be read: ${reread.code}`, { details })
+    },
+  )
 }
 
 async function listPage(db: Db, query: ListQuery): Promise<Page<ReturnType<typeof showQuarantined>>> {

@@ -12,6 +12,8 @@ export interface QuarantinePosition {
 export interface QuarantineFilter {
   readonly connection?: string | undefined
   readonly after?: QuarantinePosition | undefined
+  /** Only bodies that did not become a dispatch yet. */
+  readonly isOpen?: boolean | undefined
   readonly limit: number
 }
 
@@ -23,6 +25,7 @@ const MICROS = sql<number>`(extract(epoch from last_received_at) * 1000000)::big
 export async function listQuarantine(db: Db, filter: QuarantineFilter) {
   let query = selectQuarantine(db).orderBy('last_received_at', 'desc').orderBy('id', 'desc').limit(filter.limit)
   if (filter.connection !== undefined) query = query.where('connection', '=', filter.connection)
+  if (filter.isOpen === true) query = query.where('replayed_at', 'is', null)
   if (filter.after !== undefined) {
     const { lastReceivedMicros, id } = filter.after
     const at = sql`'epoch'::timestamptz + ${lastReceivedMicros}::bigint * interval '1 microsecond'`

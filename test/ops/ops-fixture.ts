@@ -1,6 +1,8 @@
 // The operators' app over a database of its own, and rows to look at.
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
+import { buildAcceptAgain } from '../../src/commands/accept-again.ts'
+import { buildStoreInbox } from '../../src/commands/build-inbox.ts'
 import type { AdminToken, EnvironmentConnection, SecretsKey } from '../../src/config.ts'
 import { computeDispatchId } from '../../src/dispatch/identity.ts'
 import { createSilentLogger } from '../../src/logger.ts'
@@ -76,6 +78,7 @@ export async function createOpsFixture(t: Test, overrides: OpsOverrides = {}): P
     metrics,
     health: { ...createHealth(), ...overrides.health },
     nudge: (kind) => nudges.push(kind),
+    acceptAgain: buildAcceptAgain(buildStoreInbox(db, { onCommitted: () => nudges.push('deliver') }), catalog),
     checkAdapter: overrides.checkAdapter,
   })
   t.teardown(() => app.close())

@@ -79,3 +79,49 @@ void t.test('GET /admin/quarantine/{id}', async (t) => {
     }
   })
 })
+
+void t.test('POST /admin/quarantine/:id/replay', async (t) => {
+  const { ask, db, catalog, nudges } = await createOpsFixture(t)
+  await addConnectionRow(db)
+  await catalog.refresh()
+  const replay = (id: string, body: object = { reason: 'the mapping is right now' }) =>
+    ask('operator', { method: 'POST', url: `/admin/quarantine/${id}/replay`, body })
+  const strange = '{"payload":{"ref":"a-7"},"store":{"code":"C-7"}}'
+
+  await t.test('says why a body still cannot be read, and changes nothing', async (t) => {
+    const id = await quarantine(db, strange)
+
+    const answer = await replay(id)
+
+    t.match(answer.json(), { statusCode: 409, code: 'RCV_STATE_CONFLICT', details: [{ path: '/activityId' }] })
+    t.same(await db.selectFrom('dispatches').select('id').execute(), [])
+  })
+
+  await t.test('makes it the dispatch it would have been, once field_paths say how to read it', async (t) => {
+    const id = await quarantine(db, strange)
+    const settings = { field_paths: { activity_id: '/payload/ref', commerce_external_id: '/store/code' } }
+    await ask('admin', { method: 'PATCH', url: '/admin/connections/acme', body: { settings } })
+
+    const answer = await replay(id)
+    const again = await replay(id)
+
+    t.match(answer.json(), { status: 'RECEIVED', activityId: 'a-7', isNew: true })
+    t.match(again.json(), { status: 'RECEIVED', activityId: 'a-7', isNew: false })
+    const rows = await db.selectFrom('dispatches').select(['id', 'activity_id', 'commerce_id', 'state']).execute()
+    t.same(rows, [{ id: answer.json().dispatchId, activity_id: 'a-7', commerce_id: 'C-7', state: 'received' }])
+    t.ok(nudges.includes('deliver'))
+    const shown = (await ask('viewer', { url: `/admin/quarantine/${id}` })).json()
+    t.match(shown, { dispatchId: rows[0]?.id, replayedAt: String })
+    const [entry] = await db.selectFrom('audit_log').selectAll().where('action', '=', 'quarantine.replayed').execute()
+    t.match(entry, { actor: 'otto', reason: 'the mapping is right now', connection: 'acme' })
+  })
+
+  await t.test('needs a reason, a body that is there, and the role for it', async (t) => {
+    const id = await quarantine(db, strange)
+
+    t.match((await replay(id, {})).json(), { statusCode: 400, details: [{ path: '/reason' }] })
+    t.match((await replay(id.replace(/^......../, '00000000'))).json(), { code: 'RCV_QUARANTINED_NOT_FOUND' })
+    const viewer = await ask('viewer', { method: 'POST', url: `/admin/quarantine/${id}/replay`, body: { reason: 'x' } })
+    t.match(viewer.json(), { code: 'RCV_FORBIDDEN' })
+  })
+})
