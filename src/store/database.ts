@@ -38,6 +38,9 @@ const SILENCE_TIMEOUT_MS = 35_000
 // Below the one for silence: a connection that rests is closed before it could be taken for a dead one.
 const IDLE_TIMEOUT_MS = 30_000
 
+// The kernel's own is two hours.
+const KEEP_ALIVE_DELAY_MS = 10_000
+
 const BIGINT_OID = 20
 const DATE_OID = 1082
 
@@ -49,6 +52,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     application_name: options.applicationName ?? 'reten-dispatch-receiver',
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,

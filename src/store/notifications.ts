@@ -1,6 +1,7 @@
 // Waking other processes: NOTIFY after the commit, never inside it (a pending NOTIFY takes a lock over the whole database at
 // commit), at most every 50 ms; LISTEN on a connection of its own that comes back by itself. Polling stands behind both, so a
 // lost notification costs a second.
+import { Socket } from 'node:net'
 import pg from 'pg'
 import { sql } from 'kysely'
 import type { Logger } from '../logger.ts'
@@ -12,6 +13,9 @@ import type { JobKind } from './tables.ts'
 const CHANNEL = 'reten_dispatch_receiver'
 const NOTIFY_INTERVAL_MS = 50
 const MAX_BACKOFF_MS = 10_000
+const CONNECT_TIMEOUT_MS = 10_000
+// Nothing may be said here for hours: only the kernel's probes tell a quiet connection from one whose other end has vanished.
+const KEEP_ALIVE_DELAY_MS = 10_000
 
 export interface Notifier {
   /** Tells other processes that jobs of this kind may be due. Cheap; many calls become one. */
@@ -55,37 +59,42 @@ export interface ListenerDeps {
 /** Builds the listening service; after each reconnection every kind is nudged once, since something may have been missed. */
 export function createListener(deps: ListenerDeps): Service {
   const stopping = new AbortController()
-  let client: pg.Client | undefined
   let loop: Promise<void> | undefined
   let fault: string | undefined = 'not connected yet'
 
   const session = async (): Promise<void> => {
-    const opened = new pg.Client({
+    // Ours, so that a connection can be ended whatever state it is in, that of being opened included.
+    const socket = new Socket()
+    const hangUp = (): void => void socket.destroy()
+    const client = new pg.Client({
       connectionString: deps.url,
+      stream: () => socket,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
       application_name: 'reten-dispatch-listener',
     })
-    client = opened
     const ended = new Promise<void>((resolve) => {
-      opened.on('end', resolve)
-      opened.on('error', (error) => {
+      client.on('end', resolve)
+      client.on('error', (error) => {
         fault = error.message
         resolve()
       })
     })
+    stopping.signal.addEventListener('abort', hangUp, { once: true })
     try {
-      await opened.connect()
-      await opened.query(`listen ${CHANNEL}`)
+      await client.connect()
+      await client.query(`listen ${CHANNEL}`)
       fault = undefined
-      opened.on('notification', ({ payload }) => {
+      client.on('notification', ({ payload }) => {
         if (payload === 'deliver' || payload === 'report') deps.onNotified(payload)
       })
       deps.onNotified('deliver')
       deps.onNotified('report')
       await ended
     } finally {
-      client = undefined
-      await opened.end().catch(() => {}) // it is gone already; that is what ended the session
+      stopping.signal.removeEventListener('abort', hangUp)
+      hangUp()
     }
   }
 
@@ -111,8 +120,7 @@ export function createListener(deps: ListenerDeps): Service {
       loop = run()
     },
     stop: async () => {
-      stopping.abort()
-      await client?.end().catch(() => {}) // ends the session below; a connection that is gone is what we want
+      stopping.abort() // which ends the session
       await loop
     },
     fault: () => fault,

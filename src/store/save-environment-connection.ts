@@ -20,7 +20,10 @@ export async function saveEnvironmentConnection(db: Db, row: EnvironmentConnecti
     on conflict (name) do update set
       provider = excluded.provider, origin = 'environment', reten_base_url = excluded.reten_base_url,
       settings = excluded.settings, provider_settings = excluded.provider_settings,
-      state = case when c.state = 'archived' then 'active' else c.state end, updated_at = now()
+      state = case when c.state = 'archived' then 'active' else c.state end,
+      state_reason = case when c.state = 'archived' then null else c.state_reason end,
+      state_changed_at = case when c.state = 'archived' then now() else c.state_changed_at end,
+      updated_at = now()
     where (c.provider, c.origin, c.reten_base_url, c.settings, c.provider_settings, c.state = 'archived')
       is distinct from (excluded.provider, 'environment', excluded.reten_base_url, excluded.settings,
                         excluded.provider_settings, false)`.execute(db)
