@@ -7,6 +7,7 @@ export interface DemoOptions {
   readonly faults: 'none' | 'some' | 'storm'
   readonly seed: number
   readonly provider: 'key' | 'lookup' | 'none'
+  readonly shape: 'mixed' | 'nested-camel' | 'flat-camel' | 'flat-snake' | 'unexpected'
   readonly exit: boolean
   readonly json: boolean
 }
@@ -29,6 +30,14 @@ export function readDemoOptions(argv: readonly string[]): DemoOptions {
       new Option('--provider <mode>', "how YOM's stand-in recognises repeats")
         .choices(['key', 'lookup', 'none'])
         .default('key'),
+    )
+    .addOption(
+      new Option(
+        '--shape <shape>',
+        'how Reten writes its bodies; "unexpected" ends in quarantine first and is repaired',
+      )
+        .choices(['mixed', 'nested-camel', 'flat-camel', 'flat-snake', 'unexpected'])
+        .default('mixed'),
     )
     .option('--exit', 'end when all is done; exit code 0 only if nothing was lost or doubled', false)
     .option('--json', 'print the final counts as one JSON line, last', false)

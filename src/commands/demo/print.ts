@@ -32,6 +32,7 @@ export function formatTally(counts: Tally): string {
     ['reported', counts.reported, 'the service'],
     ['registered', counts.registered, "Reten's stand-in"],
     ['repeats answered', counts.duplicates, "Reten's stand-in"],
+    ...(counts.quarantined === undefined ? [] : [['quarantined, repaired', counts.quarantined, 'the service']]),
     ['parked for a person', counts.parked, 'the service'],
     ['lost', counts.lost, 'both ends, id by id'],
     ['doubled', counts.doubled, 'both stand-ins'],

@@ -4,6 +4,7 @@ import { listAllDispatches, untilReady } from './service-view.ts'
 import type { SeenDispatch } from './service-view.ts'
 import type { DemoOptions } from './options.ts'
 import type { Stage } from './stage.ts'
+import { repairQuarantine } from './repair.ts'
 import { tally } from './tally.ts'
 import type { SentActivity, Tally } from './tally.ts'
 import { AppError } from '../../errors.ts'
@@ -51,10 +52,15 @@ export async function runDemo(
   }
   const timer = setInterval(() => onProgress(progress()), PROGRESS_INTERVAL_MS)
   try {
+    let quarantined: number | undefined
+    if (options.shape === 'unexpected') {
+      await dispatchEachOnce(stage, signal)
+      quarantined = await repairQuarantine(stage)
+    }
     await dispatchAll(stage, signal)
     const counts = await untilSettled(stage, options, () => (performance.now() - startedAt) / 1_000, signal)
     onProgress(progress())
-    return counts
+    return quarantined === undefined ? counts : { ...counts, quarantined }
   } finally {
     clearInterval(timer)
   }
@@ -67,6 +73,12 @@ async function dispatchAll(stage: Stage, signal: AbortSignal): Promise<void> {
     if (run.attempted === 0) return
     if (run.failedAttempts > 0) await pause(RETRY_INTERVAL_MS, signal)
   }
+}
+
+/** Runs Reten's dispatcher until every activity was pushed once, whatever came of it. */
+async function dispatchEachOnce(stage: Stage, signal: AbortSignal): Promise<void> {
+  const isUntried = (): boolean => stage.reten.activities().some((activity) => activity.dispatchAttemptCount === 0)
+  while (!signal.aborted && isUntried()) await stage.reten.dispatchOnce()
 }
 
 /** Counts again and again until every activity is done or parked, or until nothing moves. */

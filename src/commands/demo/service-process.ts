@@ -12,6 +12,8 @@ export interface ServiceProcess {
   keepUp(): void
   /** Whether it ended and will not be started again. */
   hasEnded(): boolean
+  /** Ends it in order and starts it with other settings added. */
+  restart(environment: Readonly<Record<string, string>>): Promise<void>
   /** Ends it by SIGTERM and resolves when it is gone. */
   stop(): Promise<void>
 }
@@ -32,11 +34,12 @@ export function startServiceProcess(options: ServiceProcessOptions): ServiceProc
   let isStopping = false
   let isKeptUp = false
   let hasEnded = false
+  let environment = options.environment
   let child: ChildProcess | undefined
 
   const launch = (): void => {
     child = spawn(process.execPath, [SERVE], {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.environment },
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
       // Not the project: a .env there holds the settings of the user's own service.
       cwd: dirname(options.logFile),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -46,13 +49,22 @@ export function startServiceProcess(options: ServiceProcessOptions): ServiceProc
     child.stdout?.pipe(log, { end: false })
     child.stderr?.pipe(log, { end: false })
     child.once('exit', () => {
-      hasEnded = isStopping || !isKeptUp
-      if (hasEnded) return
+      hasEnded = !isKeptUp
+      if (isStopping || hasEnded) return
       options.onRestart()
       setTimeout(() => {
         if (!isStopping) launch()
       }, RESTART_DELAY_MS)
     })
+  }
+
+  const end = async (): Promise<void> => {
+    isStopping = true
+    const running = child
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
+    const gone = new Promise((resolve) => running.once('exit', resolve))
+    running.kill('SIGTERM')
+    await gone
   }
 
   launch()
@@ -64,13 +76,14 @@ export function startServiceProcess(options: ServiceProcessOptions): ServiceProc
       isKeptUp = true
     },
     hasEnded: () => hasEnded,
+    restart: async (added) => {
+      await end()
+      environment = { ...environment, ...added }
+      isStopping = false
+      launch()
+    },
     stop: async () => {
-      isStopping = true
-      const running = child
-      if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
-      const gone = new Promise((resolve) => running.once('exit', resolve))
-      running.kill('SIGTERM')
-      await gone
+      await end()
       log.end()
     },
   }

@@ -30,11 +30,15 @@ const DATA_DIRECTORY = fileURLToPath(new URL('../../../.data', import.meta.url))
 // Enough for a person to watch the work being done, little enough not to wait for it.
 const WORK_MIN_MS = 100
 const WORK_MAX_MS = 1_500
-// How YOM's stand-in is worked with in the demo: the real YOM's limit is unknown and the default stays at 4.
-const MAX_IN_FLIGHT = 16
+/**
+ * The settings the service starts with. More at once than the default of 4, which is for a YOM whose limit is unknown; and a
+ * short day: as many tries as by default, within minutes.
+ */
+export const CONNECTION_SETTINGS = Object.freeze({
+  max_in_flight: 16,
+  retry_delays: [0.5, 1, 1, 2, 2, 3, 3, 5, 5, 5, 5, 5, 5, 5, 5],
+})
 const DISPATCH_CONCURRENCY = 16
-// The demo's day is short: as many tries as by default, within minutes.
-const RETRY_DELAYS = [0.5, 1, 1, 2, 2, 3, 3, 5, 5, 5, 5, 5, 5, 5, 5]
 // Of a late webhook.
 const LATE_BY_MS = 8_000
 
@@ -55,7 +59,7 @@ export async function openStage(options: DemoOptions, onRestart: () => void): Pr
       port: await freePort(3000),
       faults,
       switches: {
-        payloadShape: 'mixed',
+        payloadShape: options.shape,
         dispatchConcurrency: DISPATCH_CONCURRENCY,
         dispatchRatePerSecond: options.rate ?? 0,
       },
@@ -87,7 +91,7 @@ export async function openStage(options: DemoOptions, onRestart: () => void): Pr
         YOM_BASE_URL: yom.url,
         YOM_API_KEY: yom.credentials.apiKey,
         WEBHOOK_TOKEN: webhookToken,
-        CONNECTION_SETTINGS: JSON.stringify({ max_in_flight: MAX_IN_FLIGHT, retry_delays: RETRY_DELAYS }),
+        CONNECTION_SETTINGS: JSON.stringify(CONNECTION_SETTINGS),
         ...(options.provider === 'key' ? {} : { YOM_IDEMPOTENCY: options.provider }),
       },
     })

@@ -14,6 +14,8 @@ export interface Tally {
   readonly lost: number
   readonly doubled: number
   readonly seconds: number
+  /** Bodies that were in quarantine before they were repaired; only where the demo's course has that. */
+  readonly quarantined?: number
 }
 
 /** One activity as Reten's stand-in knows it. */
