@@ -19,6 +19,9 @@ const REDACTED_PATHS = [
   '*.secret',
   '*.password',
   '*.authorization',
+  // Where PostgreSQL describes the row or the value it refused.
+  'err.detail',
+  'err.where',
 ]
 
 export interface LoggerOptions {
