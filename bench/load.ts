@@ -1,41 +1,55 @@
-// Load by autocannon in a process of its own: unique activities, kept-alive connections.
-import autocannon from 'autocannon'
-import { randomUUID } from 'node:crypto'
+// Runs the load generator in a process of its own and tells when its measuring begins and ends.
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface LoadPlan {
+  readonly port: number
+  readonly key: string
+  readonly connections: number
+  readonly warmupMs: number
+  readonly durationMs: number
+  /** A constant arrival rate; without one, as fast as the connections take it. */
+  readonly ratePerSecond?: number | undefined
+}
 
 export interface LoadResult {
+  /** Successful answers a second within the measured time. */
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  readonly non2xx: number
-  readonly total: number
+  readonly maxMs: number
+  /** Successful answers in all, warm-up included. */
+  readonly acknowledged: number
+  readonly refused: number
 }
 
-/** Posts distinct activities as fast as `connections` take them, for `seconds`. */
-export async function pushActivities(
-  url: string,
-  key: string,
-  connections: number,
-  seconds: number,
-): Promise<LoadResult> {
-  const result = await autocannon({
-    url: `${url}/activities`,
-    method: 'POST',
-    connections,
-    duration: seconds,
-    headers: { 'content-type': 'application/json', 'x-api-key': key },
-    requests: [{ setupRequest: (request) => ({ ...request, body: activity() }) }],
+/** What the generator says to who started it. */
+export type LoadMessage =
+  | { readonly kind: 'measuring' }
+  | { readonly kind: 'measured'; readonly cpuMs: number }
+  | { readonly kind: 'done'; readonly result: LoadResult }
+
+export interface LoadWatch {
+  readonly onMeasuring: () => void
+  /** `cpuMs`: what the generator itself used. */
+  readonly onMeasured: (cpuMs: number) => void
+}
+
+/** Pushes distinct activities to this machine's `port`. Rejects when the generator ends without a result. */
+export async function pushActivities(plan: LoadPlan, watch: LoadWatch): Promise<LoadResult> {
+  const child = fork(fileURLToPath(new URL('generator.ts', import.meta.url)), [JSON.stringify(plan)])
+  return new Promise((resolve, reject) => {
+    let result: LoadResult | undefined
+    child.on('message', (message) => {
+      const said = message as LoadMessage // sent by generator.ts alone
+      if (said.kind === 'measuring') watch.onMeasuring()
+      else if (said.kind === 'measured') watch.onMeasured(said.cpuMs)
+      else result = said.result
+    })
+    child.on('error', reject)
+    child.on('exit', (code) => {
+      if (result === undefined) reject(new Error(`the load generator ended with ${code} and without a result`))
+      else resolve(result)
+    })
   })
-  return {
-    perSecond: result['2xx'] / result.duration,
-    p50Ms: result.latency.p50,
-    p99Ms: result.latency.p99,
-    non2xx: result.non2xx + result.errors + result.timeouts,
-    total: result['2xx'],
-  }
-}
-
-/** An activity as Reten may push it, about 700 bytes. */
-function activity(): string {
-  const id = randomUUID()
-  return `{"id":"${id}","type":"TASK","channel":"SALESMAN","reason":{"code":"retention","label":"Retencion"},"userStatus":{"code":"at_risk","label":"En Riesgo"},"score":72,"scheduledAt":"2026-05-04T13:00:00.000Z","suggestedExecutionTime":null,"commerce":{"id":"5d0c1111-0000-4000-8000-000000000001","externalId":"C-1042","name":"Almacen Sur","taxId":"76000000-0","addresses":[{"street":"Av. Siempre Viva 742","city":"Santiago","isPrimary":true}]},"operator":{"id":"91aa1111-0000-4000-8000-000000000001","externalId":"V-17","type":"SALESMAN","name":"Ana Rojas"},"route":{"id":"c3b21111-0000-4000-8000-000000000001","externalId":"R-05"},"attributes":[{"key":"commerce_info","value":{"segment":"B"}}]}`
 }
