@@ -1,9 +1,10 @@
 // The life of one claimed delivery: read the activity, ask the adapter, decide, write down.
 import type { Connection } from '../connection.ts'
-import { decideDelivery } from '../dispatch/decide-delivery.ts'
+import { decideDelivery, SEARCH_DELAY_MS } from '../dispatch/decide-delivery.ts'
 import type { DeliveryDecision } from '../dispatch/decide-delivery.ts'
 import { idempotencyKey } from '../dispatch/identity.ts'
 import { isJsonObject, readActivity } from '../dispatch/read-activity.ts'
+import { OUTCOME_KINDS } from '../dispatch/outcome.ts'
 import type { Outcome } from '../dispatch/outcome.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
@@ -11,12 +12,13 @@ import type { FinishedAttempt } from '../store/attempt.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { Db } from '../store/database.ts'
 import type { Delivery } from '../store/load-deliveries.ts'
+import { insist } from '../store/insist.ts'
 import { releaseJob } from '../store/release-job.ts'
-import { pauseConnection } from '../store/pause-connection.ts'
-import { settleDelivered, settleFailed, settleParked, settleRetry } from '../store/settle-delivery.ts'
+import { settleProven } from '../store/settle-delivery.ts'
 import type { Settled } from '../store/settle-delivery.ts'
 import type { Clock } from '../time.ts'
 import type { Adapter, DeliverCommand } from './adapters/adapter.ts'
+import { settleOutcome } from './settle-outcome.ts'
 
 export interface DeliverDeps {
   readonly db: Db
@@ -30,6 +32,8 @@ export interface DeliverDeps {
   readonly onReportDue: () => void
   /** Called after a connection was paused. */
   readonly onConnectionChanged: () => void
+  /** For a search and a delivery together; default 50,000. */
+  readonly deadlineMs?: number
 }
 
 /** A claimed job with everything its delivery needs. */
@@ -40,6 +44,13 @@ export interface ReadyDelivery {
   /** Undefined where the body is gone. */
   readonly delivery: Delivery | undefined
 }
+
+/** How long a claim is ours, and how long the job waits where this worker dies. */
+export const DELIVERY_LEASE_SECONDS = 60
+
+// Well within the lease, or another worker would take the job while this one is at it.
+const DEADLINE_MS = 50_000
+const SETTLE_UNTIL_MS = DELIVERY_LEASE_SECONDS * 1_000
 
 // A fault of ours is tried again after this; it costs no attempt, so it must not be a busy loop either.
 const FAULT_DELAY_MS = 15_000
@@ -54,9 +65,17 @@ interface Asked {
 export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal: AbortSignal): Promise<void> {
   const startedAt = new Date(deps.clock.now())
   const start = performance.now()
+  const patience = { untilMs: start + SETTLE_UNTIL_MS, signal }
+  if (isProven(ready)) {
+    await insist(deps.db, () => endProven(deps, ready), patience)
+    return
+  }
+  const giveBack = async (delayMs: number, isFateUnknown: boolean): Promise<void> => {
+    await insist(deps.db, () => releaseJob(deps.db, { ...ready.job, delayMs, isFateUnknown }), patience)
+  }
   let asked: Asked
   try {
-    asked = await askAdapter(ready, signal)
+    asked = await askAdapter(ready, AbortSignal.any([signal, AbortSignal.timeout(deps.deadlineMs ?? DEADLINE_MS)]))
   } catch (error) {
     const { dispatchId, connection } = ready.job
     deps.logger.error(
@@ -64,24 +83,38 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
       'a delivery ended in a fault of ours',
     )
     // The request may have left before the fault: the next try must not take it for undone.
-    await giveBack(deps, ready, FAULT_DELAY_MS, true)
+    await giveBack(FAULT_DELAY_MS, true)
     return
   }
   const { outcome, isFateUnknown } = asked
+  const { idempotency } = ready.adapter.capabilities
   if (signal.aborted && (outcome.kind === 'ambiguous' || outcome.kind === 'retry')) {
-    await giveBack(deps, ready, 0, outcome.kind === 'ambiguous') // our shutdown cut it short: nobody is charged
+    // Our shutdown cut it short: nobody is charged. What may be under way at the provider is searched for later, not now.
+    const isUnderWay = outcome.kind === 'ambiguous' && idempotency === 'lookup'
+    await giveBack(isUnderWay ? SEARCH_DELAY_MS : 0, outcome.kind === 'ambiguous')
     return
   }
   const decision = decideDelivery(outcome, {
     attempts: ready.job.attempts,
     retryDelaysSeconds: ready.connection.settings.retryDelaysSeconds,
-    idempotency: ready.adapter.capabilities.idempotency,
+    idempotency,
     isFateUnknown,
     random: deps.random,
   })
   const attempt = toAttempt(deps, ready.job, outcome, startedAt, performance.now() - start)
-  const settled = await settle(deps, ready, attempt, decision)
+  const settled = await insist(deps.db, () => settleOutcome(deps, attempt, decision), patience)
   record(deps, ready, outcome, decision, attempt, settled)
+}
+
+/** A final event proved an earlier try; a job that was never tried in earnest is a replay's and is carried out all the same. */
+function isProven({ job, delivery }: ReadyDelivery): boolean {
+  return delivery !== undefined && delivery.state !== 'received' && (job.attempts > 0 || job.isFateUnknown)
+}
+
+async function endProven(deps: DeliverDeps, { job, delivery }: ReadyDelivery): Promise<void> {
+  const settled = await settleProven(deps.db, job)
+  const line = { dispatchId: job.dispatchId, activityId: delivery?.activityId, connection: job.connection, settled }
+  deps.logger.info({ event: 'delivery.proven', ...line }, 'the provider told that it is done: not tried again')
 }
 
 /** One answer for one try. Where the last try's fate is unknown, the task is searched for first or the job is parked. */
@@ -89,16 +122,27 @@ async function askAdapter(ready: ReadyDelivery, signal: AbortSignal): Promise<As
   const { job, adapter } = ready
   const command = toCommand(ready)
   if (!('activity' in command)) return { outcome: command, isFateUnknown: job.isFateUnknown }
-  if (!job.isFateUnknown) return { outcome: await adapter.deliver(command, signal), isFateUnknown: false }
+  if (!job.isFateUnknown) return { outcome: await deliver(ready, command, signal), isFateUnknown: false }
   const { idempotency } = adapter.capabilities
-  if (idempotency === 'key') return { outcome: await adapter.deliver(command, signal), isFateUnknown: true }
+  if (idempotency === 'key') return { outcome: await deliver(ready, command, signal), isFateUnknown: true }
   if (idempotency === 'none' || adapter.lookup === undefined) {
     const message = 'an earlier try may have done the work, and the provider can neither recognise nor find it'
     return { outcome: { kind: 'ambiguous', code: 'fate_unknown', message }, isFateUnknown: true }
   }
-  const found = await adapter.lookup(command, signal)
+  const found = checked(await adapter.lookup(command, signal))
   if (found.kind !== 'retry') return { outcome: found, isFateUnknown: true }
-  return { outcome: await adapter.deliver(command, signal), isFateUnknown: false }
+  return { outcome: await deliver(ready, command, signal), isFateUnknown: false }
+}
+
+async function deliver({ adapter }: ReadyDelivery, command: DeliverCommand, signal: AbortSignal): Promise<Outcome> {
+  return checked(await adapter.deliver(command, signal))
+}
+
+/** An adapter may be anybody's module: what is no outcome is a fault, and must not be taken for one later on. */
+function checked<T extends Outcome>(outcome: T): T {
+  const { kind }: { readonly kind: unknown } = outcome
+  if (OUTCOME_KINDS.some((known) => known === kind)) return outcome
+  throw new TypeError(`the adapter answered no outcome but ${JSON.stringify(kind)}`)
 }
 
 function toCommand(ready: ReadyDelivery): DeliverCommand | Outcome {
@@ -125,55 +169,6 @@ function parse(bytes: Buffer): unknown {
   } catch {
     return undefined // said by the caller: the stored body no longer reads as an activity
   }
-}
-
-function settle(
-  deps: DeliverDeps,
-  ready: ReadyDelivery,
-  attempt: FinishedAttempt,
-  decision: DeliveryDecision,
-): Promise<Settled> {
-  switch (decision.kind) {
-    case 'delivered':
-      return settleDelivered(deps.db, attempt, decision)
-    case 'retry':
-      return settleRetry(deps.db, attempt, decision)
-    case 'failed':
-      return settleFailed(deps.db, attempt, decision.reasonCode)
-    case 'parked':
-      return settleParked(deps.db, attempt, decision.reason)
-    case 'pause_connection':
-      return pause(deps, ready, attempt, decision)
-    default:
-      return decision satisfies never
-  }
-}
-
-async function pause(
-  deps: DeliverDeps,
-  ready: ReadyDelivery,
-  attempt: FinishedAttempt,
-  decision: Extract<DeliveryDecision, { kind: 'pause_connection' }>,
-): Promise<Settled> {
-  const { name } = ready.connection
-  if (await pauseConnection(deps.db, { name, reason: decision.reason, actor: deps.worker })) {
-    deps.logger.error({ event: 'connection.paused', connection: name, reason: decision.reason }, `${name} is paused`)
-    deps.onConnectionChanged()
-  }
-  return settleRetry(deps.db, attempt, {
-    delayMs: decision.delayMs,
-    isCharged: false,
-    isFateUnknown: ready.job.isFateUnknown,
-  })
-}
-
-async function giveBack(
-  deps: DeliverDeps,
-  ready: ReadyDelivery,
-  delayMs: number,
-  isFateUnknown: boolean,
-): Promise<void> {
-  await releaseJob(deps.db, { id: ready.job.id, claimNo: ready.job.claimNo, delayMs, isFateUnknown })
 }
 
 function toAttempt(
@@ -220,9 +215,10 @@ function record(
     decision: decision.kind,
     settled,
   }
-  if (decision.kind === 'failed' || decision.kind === 'parked')
+  if (settled === 'stale') deps.logger.warn({ event: 'delivery.stale', ...line }, 'another worker has the job by now')
+  else if (decision.kind === 'failed' || decision.kind === 'parked')
     deps.logger.error({ event: 'delivery.gave_up', ...line }, attempt.message)
   else if (decision.kind === 'delivered') deps.logger.info({ event: 'delivery.attempted', ...line })
   else deps.logger.warn({ event: 'delivery.attempted', ...line }, attempt.message)
-  if (decision.kind === 'delivered' && decision.result !== undefined) deps.onReportDue()
+  if (settled === 'settled' && decision.kind === 'delivered' && decision.result !== undefined) deps.onReportDue()
 }

@@ -2,22 +2,19 @@
 import { createJobLoop } from '../job-loop.ts'
 import type { JobLoop } from '../job-loop.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
-import type { ClaimShare } from '../store/claim-jobs.ts'
+import type { ClaimedJob, ClaimShare } from '../store/claim-jobs.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { findDueConnections } from '../store/find-due-connections.ts'
 import { loadDeliveries } from '../store/load-deliveries.ts'
-import { releaseJob } from '../store/release-job.ts'
+import { releaseUnbegun } from '../store/release-job.ts'
 import type { AdapterPool } from './adapter-pool.ts'
-import { deliverOne } from './deliver-one.ts'
+import { DELIVERY_LEASE_SECONDS, deliverOne } from './deliver-one.ts'
 import type { DeliverDeps, ReadyDelivery } from './deliver-one.ts'
 
 export interface DeliveryWorkerDeps extends DeliverDeps {
   readonly catalog: ConnectionCatalog
   readonly adapters: AdapterPool
 }
-
-/** How long a claim is ours: well above the longest deadline of an adapter (30 s), so that a slow answer is not a lost one. */
-export const DELIVERY_LEASE_SECONDS = 60
 
 /** Builds the worker; see JobLoop for how it runs. */
 export function createDeliveryWorker(deps: DeliveryWorkerDeps): JobLoop {
@@ -38,21 +35,31 @@ async function claimDeliveries(deps: DeliveryWorkerDeps): Promise<readonly Ready
     leaseSeconds: DELIVERY_LEASE_SECONDS,
   })
   if (jobs.length === 0) return []
+  try {
+    return await makeReady(deps, jobs)
+  } catch (error) {
+    // Claimed and not begun: left as they are they would count as crashes of ours, of unknown fate.
+    await releaseUnbegun(deps.db, jobs)
+    throw error
+  }
+}
+
+async function makeReady(deps: DeliveryWorkerDeps, jobs: readonly ClaimedJob[]): Promise<readonly ReadyDelivery[]> {
   const deliveries = await loadDeliveries(
     deps.db,
     jobs.map((job) => job.dispatchId),
   )
   const ready: ReadyDelivery[] = []
+  const unready: ClaimedJob[] = []
   for (const job of jobs) {
     const connection = deps.catalog.get(job.connection)
     const adapter = connection === undefined ? undefined : await deps.adapters.get(connection)
     if (connection !== undefined && adapter !== undefined) {
       ready.push({ job, connection, adapter, delivery: deliveries.get(job.dispatchId) })
-    } else {
-      // The connection changed between planning and claiming; the next claim sees it as it is now.
-      await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: 1_000, isFateUnknown: false })
-    }
+    } else unready.push(job)
   }
+  // The connection changed between planning and claiming; the next claim sees it as it is now.
+  await releaseUnbegun(deps.db, unready)
   return ready
 }
 

@@ -55,3 +55,12 @@ export interface Unauthorized extends Said {
 
 export type Outcome = Accepted | Retry | Throttled | Rejected | Ambiguous | Unauthorized
 export type OutcomeKind = Outcome['kind']
+
+export const OUTCOME_KINDS: readonly OutcomeKind[] = Object.freeze([
+  'accepted',
+  'retry',
+  'throttled',
+  'rejected',
+  'ambiguous',
+  'unauthorized',
+])

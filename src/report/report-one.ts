@@ -10,6 +10,7 @@ import type { FinishedAttempt } from '../store/attempt.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { Db } from '../store/database.ts'
 import type { Report } from '../store/load-reports.ts'
+import { insist } from '../store/insist.ts'
 import { releaseJob } from '../store/release-job.ts'
 import type { Settled } from '../store/settle-delivery.ts'
 import { settleReportEnded, settleReportRetry, settleReported } from '../store/settle-report.ts'
@@ -36,6 +37,9 @@ export interface ReadyReport {
   readonly report: Report
 }
 
+/** How long a claim is ours: well above the deadline of one call to Reten (10 s). */
+export const REPORT_LEASE_SECONDS = 60
+
 // A fault of ours is tried again after this; it costs no attempt.
 const FAULT_DELAY_MS = 15_000
 
@@ -44,6 +48,10 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
   const { job } = ready
   const startedAt = new Date(deps.clock.now())
   const start = performance.now()
+  const patience = { untilMs: start + REPORT_LEASE_SECONDS * 1_000, signal }
+  const giveBack = async (delayMs: number, isFateUnknown: boolean): Promise<void> => {
+    await insist(deps.db, () => releaseJob(deps.db, { ...job, delayMs, isFateUnknown }), patience)
+  }
   let answer: RetenAnswer<ResultAccepted>
   try {
     answer = await ready.client.submitResult(toSubmission(ready.report), signal)
@@ -52,11 +60,11 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
       { event: 'report.fault', dispatchId: job.dispatchId, err: error },
       'a report ended in a fault of ours',
     )
-    await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: FAULT_DELAY_MS, isFateUnknown: true })
+    await giveBack(FAULT_DELAY_MS, true)
     return
   }
   if (answer.kind === 'unavailable' && answer.code === 'aborted') {
-    await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: 0, isFateUnknown: answer.isSent })
+    await giveBack(0, answer.isSent)
     return
   }
   const decision = decideReport(answer, {
@@ -66,7 +74,7 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
     random: deps.random,
   })
   const attempt = toAttempt(deps, job, answer, startedAt, performance.now() - start)
-  const settled = await settle(deps, ready, attempt, decision)
+  const settled = await insist(deps.db, () => settle(deps, ready, attempt, decision), patience)
   record(deps, ready, decision, attempt, settled)
 }
 

@@ -2,12 +2,13 @@
 import { createJobLoop } from '../job-loop.ts'
 import type { JobLoop } from '../job-loop.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
-import type { ClaimShare } from '../store/claim-jobs.ts'
+import type { ClaimedJob, ClaimShare } from '../store/claim-jobs.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { findDueConnections } from '../store/find-due-connections.ts'
 import { loadReports } from '../store/load-reports.ts'
-import { releaseJob } from '../store/release-job.ts'
-import { reportOne } from './report-one.ts'
+import { releaseUnbegun } from '../store/release-job.ts'
+import { settleOvertaken } from '../store/settle-report.ts'
+import { REPORT_LEASE_SECONDS, reportOne } from './report-one.ts'
 import type { ReadyReport, ReportDeps } from './report-one.ts'
 import type { RetenClients } from './reten-clients.ts'
 
@@ -15,9 +16,6 @@ export interface ReportWorkerDeps extends ReportDeps {
   readonly catalog: ConnectionCatalog
   readonly retenClients: RetenClients
 }
-
-/** How long a claim is ours: well above the deadline of one call to Reten (10 s). */
-export const REPORT_LEASE_SECONDS = 60
 
 // Reten publishes no limit for its results endpoint; this is what a modest client may have open at once.
 const MAX_REPORTS_IN_FLIGHT = 8
@@ -40,22 +38,33 @@ async function claimReports(deps: ReportWorkerDeps): Promise<readonly ReadyRepor
     leaseSeconds: REPORT_LEASE_SECONDS,
   })
   if (jobs.length === 0) return []
+  try {
+    return await makeReady(deps, jobs)
+  } catch (error) {
+    // Claimed and not begun: left as they are they would count as crashes of ours, of unknown fate.
+    await releaseUnbegun(deps.db, jobs)
+    throw error
+  }
+}
+
+async function makeReady(deps: ReportWorkerDeps, jobs: readonly ClaimedJob[]): Promise<readonly ReadyReport[]> {
   const reports = await loadReports(
     deps.db,
     jobs.flatMap((job) => (job.resultId === null ? [] : [job.resultId])),
   )
   const ready: ReadyReport[] = []
+  const unready: ClaimedJob[] = []
   for (const job of jobs) {
     const connection = deps.catalog.get(job.connection)
     const access = connection === undefined ? undefined : deps.retenClients.get(connection)
     const report = job.resultId === null ? undefined : reports.get(job.resultId)
-    if (connection !== undefined && access !== undefined && report !== undefined) {
+    if (report?.isOvertaken === true) await settleOvertaken(deps.db, job)
+    else if (connection !== undefined && access !== undefined && report !== undefined) {
       ready.push({ job, connection, client: access.client, report })
-    } else {
-      // The connection changed between planning and claiming; the next claim sees it as it is now.
-      await releaseJob(deps.db, { id: job.id, claimNo: job.claimNo, delayMs: 1_000, isFateUnknown: false })
-    }
+    } else unready.push(job)
   }
+  // The connection changed between planning and claiming; the next claim sees it as it is now.
+  await releaseUnbegun(deps.db, unready)
   return ready
 }
 

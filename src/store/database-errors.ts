@@ -45,6 +45,11 @@ export function isMissingPartition(error: unknown): boolean {
   )
 }
 
+/** A value breaks a rule of its table (a CHECK, or a NULL where there must be none). */
+export function isRefusedValue(error: unknown): boolean {
+  return errorCode(error) === '23502' || (errorCode(error) === '23514' && !isMissingPartition(error))
+}
+
 /** A row with this key is there already. */
 export function isUniqueViolation(error: unknown): boolean {
   return errorCode(error) === '23505'

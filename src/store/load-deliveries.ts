@@ -1,4 +1,5 @@
 // What a worker needs of the dispatches it claimed: the ledger row and the body that is current.
+import type { DispatchState } from '../dispatch/states.ts'
 import type { Db } from './database.ts'
 
 export interface Delivery {
@@ -6,6 +7,7 @@ export interface Delivery {
   readonly activityId: string
   readonly type: string
   readonly revision: number
+  readonly state: DispatchState
   readonly body: Buffer
 }
 
@@ -16,7 +18,7 @@ export async function loadDeliveries(db: Db, dispatchIds: readonly string[]): Pr
     .innerJoin('dispatch_bodies as b', (join) =>
       join.onRef('b.dispatch_id', '=', 'd.id').onRef('b.day', '=', 'd.body_day').onRef('b.body_no', '=', 'd.body_no'),
     )
-    .select(['d.id as dispatchId', 'd.activity_id as activityId', 'd.type', 'd.revision', 'b.body'])
+    .select(['d.id as dispatchId', 'd.activity_id as activityId', 'd.type', 'd.revision', 'd.state', 'b.body'])
     .where('d.id', 'in', dispatchIds)
     .execute()
   return new Map(rows.map((row) => [row.dispatchId, row]))

@@ -17,8 +17,10 @@ export interface Report {
   readonly contactType: ContactType | null
   readonly operatorExternalId: string | null
   readonly futureScheduledAt: Date | null
-  /** Reten holds a PENDING result of ours for this activity: the next one has to overwrite it. */
+  /** Reten holds a PENDING result of ours for this activity, or may hold it: the next one has to overwrite it. */
   readonly isAfterPending: boolean
+  /** It announces a final result that is there by now: Reten is not to be told any more. */
+  readonly isOvertaken: boolean
 }
 
 /** Loads results with their dispatches, by result id. */
@@ -42,8 +44,14 @@ export async function loadReports(db: Db, resultIds: readonly string[]): Promise
       'r.future_scheduled_at as futureScheduledAt',
       sql<boolean>`exists (
         select from results p
-        where p.dispatch_id = r.dispatch_id and p.id <> r.id and p.status = 'PENDING' and p.state = 'reported'
+        where p.dispatch_id = r.dispatch_id and p.id <> r.id and p.status = 'PENDING' and (
+          p.state in ('reported', 'unproven')
+          or exists (select from jobs j where j.kind = 'report' and j.result_id = p.id and j.is_fate_unknown))
       )`.as('isAfterPending'),
+      sql<boolean>`r.status = 'PENDING' and exists (
+        select from results f
+        where f.dispatch_id = r.dispatch_id and f.revision >= r.revision and f.status <> 'PENDING'
+      )`.as('isOvertaken'),
     ])
     .where('r.id', 'in', resultIds)
     .execute()

@@ -5,23 +5,36 @@ import type { Db } from './database.ts'
 export interface Release {
   readonly id: number
   readonly claimNo: number
+  readonly revision: number
   readonly delayMs: number
   /** Whether the work may have been done all the same. */
   readonly isFateUnknown: boolean
 }
 
-/** Gives a job back; false where the claim is stale and another worker owns the job. */
+/**
+ * Gives a job back; false where the claim is stale and another worker owns the job. Where the body changed meanwhile, the job is
+ * due at once for that one, and what became of the body before does not matter to it.
+ */
 export async function releaseJob(db: Db, release: Release): Promise<boolean> {
+  const isCurrent = sql<boolean>`revision = ${release.revision}`
   const { numUpdatedRows } = await db
     .updateTable('jobs')
     .set({
       leased_until: null,
       claimed_by: null,
-      due_at: sql<Date>`now() + make_interval(secs => ${release.delayMs / 1_000})`,
-      is_fate_unknown: sql<boolean>`is_fate_unknown or ${release.isFateUnknown}`,
+      due_at: sql<Date>`now() + make_interval(secs => case when ${isCurrent} then ${release.delayMs / 1_000} else 0 end)`,
+      is_fate_unknown: sql<boolean>`${isCurrent} and (is_fate_unknown or ${release.isFateUnknown})`,
     })
     .where('id', '=', release.id)
     .where('claim_no', '=', release.claimNo)
     .executeTakeFirst()
   return numUpdatedRows > 0n
+}
+
+/** Gives back what was claimed and not begun, where that can be done; what cannot is found once its lease has expired. */
+export async function releaseUnbegun(
+  db: Db,
+  jobs: readonly Omit<Release, 'delayMs' | 'isFateUnknown'>[],
+): Promise<void> {
+  await Promise.allSettled(jobs.map((job) => releaseJob(db, { ...job, delayMs: 1_000, isFateUnknown: false })))
 }

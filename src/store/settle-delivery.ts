@@ -11,6 +11,7 @@ import { isFinal } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import { insertAttempt, storable } from './attempt.ts'
 import type { FinishedAttempt } from './attempt.ts'
+import type { ClaimedJob } from './claim-jobs.ts'
 import type { Db } from './database.ts'
 import { insertResult } from './insert-result.ts'
 import { nextState } from './next-state.ts'
@@ -86,6 +87,23 @@ export async function settleRetry(db: Db, attempt: FinishedAttempt, retry: Retry
 export async function settleParked(db: Db, attempt: FinishedAttempt, reason: string): Promise<Settled> {
   const park = sql`is_fate_unknown = true, parked_reason = ${storable(reason)}, attempts = attempts + 1`
   return settleUndone(db, attempt, true, park)
+}
+
+/**
+ * The job ends without another try, where an event of the provider's proved an earlier one; `stale` where it did not, or
+ * where it is another worker's by now.
+ */
+export async function settleProven(db: Db, job: ClaimedJob): Promise<Settled> {
+  return run(
+    db,
+    sql`
+    with proven as (
+      delete from jobs where id = ${job.id} and claim_no = ${job.claimNo} and revision = ${job.revision}
+        and exists (select from dispatches d where d.id = ${job.dispatchId} and d.state <> 'received')
+      returning id
+    )
+    select count(*)::int as settled from proven`,
+  )
 }
 
 /** The job stays as `change` says; unless the body changed meanwhile, or a final event proved what the try left open. */

@@ -5,6 +5,7 @@ import type { ResultState } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import { insertAttempt, storable } from './attempt.ts'
 import type { FinishedAttempt } from './attempt.ts'
+import type { ClaimedJob } from './claim-jobs.ts'
 import type { Db } from './database.ts'
 import { nextState } from './next-state.ts'
 import type { RetrySettlement, Settled } from './settle-delivery.ts'
@@ -75,6 +76,22 @@ export async function settleReportRetry(db: Db, attempt: FinishedAttempt, retry:
       where id = ${attempt.job.id} and claim_no = ${attempt.job.claimNo}
       returning id
     ), attempt as (${insertAttempt(attempt)})
+    select count(*)::int as settled from job`,
+  )
+}
+
+/** Reten is not told any more of a PENDING result whose final one is there; where it may have been, that stays unproven. */
+export async function settleOvertaken(db: Db, job: ClaimedJob): Promise<Settled> {
+  return run(
+    db,
+    sql`
+    with job as (
+      delete from jobs where id = ${job.id} and claim_no = ${job.claimNo} returning result_id, is_fate_unknown
+    ), overtaken as (
+      update results set reason_code = 'superseded', settled_at = now(),
+        state = case when job.is_fate_unknown then 'unproven' else 'superseded' end
+      from job where results.id = job.result_id
+    )
     select count(*)::int as settled from job`,
   )
 }

@@ -14,6 +14,7 @@ import {
   openLedger,
   readStory,
   storeDispatch,
+  tells,
 } from '../support/ledger.ts'
 
 const { db } = await openLedger(t)
@@ -45,7 +46,7 @@ t.test('createEventMatcher', async (t) => {
     t.equal(await createEventMatcher(db, logger)(), 1)
 
     const story = await readStory(db, id)
-    t.match(story.results, [{ state: 'pending', source: 'webhook' }])
+    tells(t, story, { results: [{ state: 'pending', source: 'webhook' }] })
     t.equal(story.reports.length, 1)
     t.match(await db.selectFrom('provider_events').selectAll().execute(), [{ dispatch_id: id, matched_at: Date }])
   })
@@ -57,7 +58,7 @@ t.test('createEventMatcher', async (t) => {
     await deliver(db, 'T-1')
 
     t.equal(await createEventMatcher(db, logger)(), 1)
-    t.match(await readStory(db, id), { results: [{ state: 'pending' }] })
+    tells(t, await readStory(db, id), { results: [{ state: 'pending' }] })
   })
 
   t.test('applies an event once', async (t) => {
@@ -134,7 +135,7 @@ t.test('createEventMatcher', async (t) => {
     const good = await storeDispatch(db, 'A-2')
 
     t.equal(await createEventMatcher(db, logger)(), 1)
-    t.match(await readStory(db, good), { results: [{ event_id: 'E-2' }] })
+    tells(t, await readStory(db, good), { results: [{ event_id: 'E-2' }] })
   })
 
   t.test('leaves an event alone that has waited for a month', async (t) => {

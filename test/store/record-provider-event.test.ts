@@ -22,6 +22,8 @@ import {
   redeliver,
   replay,
   storeDispatch,
+  tells,
+  matchList,
 } from '../support/ledger.ts'
 
 const { db } = await openLedger(t)
@@ -85,13 +87,13 @@ t.test('recordProviderEvent', async (t) => {
     await deliver(db, 'T-1')
 
     t.equal(await record({ dispatchId: id, activityId: 'A-1', providerTaskId: 'T-1' }, {}, 'other'), undefined)
-    t.match(await readStory(db, id), { results: [], dispatch: { state: 'delivered' } })
+    tells(t, await readStory(db, id), { results: [], dispatch: { state: 'delivered' } })
   })
 
   t.test('keeps an event that fits no dispatch', async (t) => {
     t.equal(await record({ dispatchId: '85f06cc1-ab3b-849e-b6ad-f065a773b2f4', providerTaskId: 'T-9' }), undefined)
 
-    t.match(await keptEvents(), [
+    matchList(t, await keptEvents(), [
       {
         connection: CONNECTION,
         provider: 'test',
@@ -108,7 +110,7 @@ t.test('recordProviderEvent', async (t) => {
     await record({ providerTaskId: 'T-1' }, { eventId: 'done' })
     await record({ providerTaskId: 'T-2' }, { eventId: 'done' })
 
-    t.match(await keptEvents(), [{ provider_task_id: 'T-1' }, { provider_task_id: 'T-2' }])
+    matchList(t, await keptEvents(), [{ provider_task_id: 'T-1' }, { provider_task_id: 'T-2' }])
   })
 
   t.test('makes a result due for Reten, and says so of the dispatch', async (t) => {
@@ -118,9 +120,9 @@ t.test('recordProviderEvent', async (t) => {
     await record({ dispatchId: id })
 
     const story = await readStory(db, id)
-    t.match(story.results, [{ source: 'webhook', state: 'pending', status: 'EFFECTIVE', event_id: 'E-1' }])
-    t.match(story.reports, [{ result_id: story.results[0]?.id }])
-    t.match(await keptEvents(), [{ dispatch_id: id, matched_at: Date }])
+    tells(t, story, { results: [{ source: 'webhook', state: 'pending', status: 'EFFECTIVE', event_id: 'E-1' }] })
+    tells(t, story, { reports: [{ result_id: story.results[0]?.id }] })
+    matchList(t, await keptEvents(), [{ dispatch_id: id, matched_at: Date }])
   })
 
   t.test('keeps a result of a type that Reten takes none for, and reports nothing', async (t) => {
@@ -129,7 +131,7 @@ t.test('recordProviderEvent', async (t) => {
 
     await recordEvent(db, id)
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       results: [{ state: 'unreportable' }],
       reports: [],
       dispatch: { state: 'delivered' },
@@ -145,7 +147,7 @@ t.test('recordProviderEvent', async (t) => {
     t.match(await recordEvent(db, id), { dispatchId: id, activityId: 'A-1', isNew: false })
 
     t.strictSame(await readStory(db, id), before)
-    t.match(await keptEvents(), [{ times: 2 }])
+    matchList(t, await keptEvents(), [{ times: 2 }])
   })
 
   t.test('takes an event without an id for the same by what it says', async (t) => {
@@ -197,12 +199,12 @@ t.test('a final event', async (t) => {
 
     await record({ dispatchId: id, providerTaskId: 'T-1' })
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { state: 'delivered', delivered_at: Date, finished_at: null, provider_task_id: 'T-1' },
       job: { leased_until: Date },
     })
     t.equal(await settleDelivered(db, buildAttempt(job), { providerTaskId: 'T-1', result: undefined }), 'settled')
-    t.match(await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
+    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
   })
 
   t.test('ends a delivery that waits for its next try', async (t) => {
@@ -211,7 +213,7 @@ t.test('a final event', async (t) => {
 
     await recordEvent(db, id)
 
-    t.match(await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
+    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
   })
 
   t.test('ends a delivery that is parked for a person', async (t) => {
@@ -220,7 +222,7 @@ t.test('a final event', async (t) => {
 
     await recordEvent(db, id)
 
-    t.match(await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
+    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
   })
 
   t.test('ends a delivery whose worker died', async (t) => {
@@ -231,7 +233,7 @@ t.test('a final event', async (t) => {
 
     await recordEvent(db, id)
 
-    t.match(await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
+    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
   })
 
   t.test('leaves the fresh job of a replay alone', async (t) => {
@@ -241,7 +243,7 @@ t.test('a final event', async (t) => {
 
     await recordEvent(db, id)
 
-    t.match(await readStory(db, id), { job: { attempts: 0, leased_until: null }, results: [{ state: 'pending' }] })
+    tells(t, await readStory(db, id), { job: { attempts: 0, leased_until: null }, results: [{ state: 'pending' }] })
   })
 
   t.test('that was known before a replay changes nothing of it', async (t) => {
@@ -299,7 +301,7 @@ t.test('a final event', async (t) => {
 
     t.match(await recordEvent(db, id, { eventId: 'E-2', code: 'NO_CONTACT', occurredAt: LATER }), { isNew: true })
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { state: 'completed' },
       results: [{ state: 'reported' }, { state: 'pending', code: 'NO_CONTACT' }],
     })
@@ -315,7 +317,7 @@ t.test('a final event', async (t) => {
       if (goesFirst === 'event') await inTurn(t, db, 'results', tell, park)
       else await inTurn(t, db, 'attempts', park, tell)
 
-      t.match(await readStory(db, id), {
+      tells(t, await readStory(db, id), {
         job: undefined,
         dispatch: { state: 'delivered' },
         attempts: [{}],
@@ -332,7 +334,7 @@ t.test('an event that announces another one', async (t) => {
 
     await recordEvent(db, id, { status: 'PENDING' })
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { state: 'received', delivered_at: null },
       job: { attempts: 1 },
       results: [{ status: 'PENDING', state: 'pending' }],
@@ -349,11 +351,11 @@ t.test('an event that announces another one', async (t) => {
     const job = await claimOne(db, 'report')
 
     const { results, reports } = await readStory(db, id)
-    t.match(results, [
+    matchList(t, results, [
       { event_id: 'E-1', state: 'superseded', settled_at: Date },
       { event_id: 'E-2', state: 'pending' },
     ])
-    t.match(reports, [{ result_id: job.resultId }])
+    matchList(t, reports, [{ result_id: job.resultId }])
     t.equal(job.resultId, results[1]?.id)
   })
 
@@ -364,7 +366,7 @@ t.test('an event that announces another one', async (t) => {
     await recordEvent(db, id, { eventId: 'E-1', status: 'PENDING' })
 
     const { results, reports } = await readStory(db, id)
-    t.match(results, [{ state: 'pending' }, { event_id: 'E-1', state: 'superseded' }])
+    matchList(t, results, [{ state: 'pending' }, { event_id: 'E-1', state: 'superseded' }])
     t.equal(reports.length, 1)
   })
 

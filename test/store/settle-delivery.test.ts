@@ -20,6 +20,8 @@ import {
   replay,
   secondsUntil,
   storeDispatch,
+  tells,
+  matchList,
 } from '../support/ledger.ts'
 
 const NOTHING = { providerTaskId: undefined, result: undefined }
@@ -72,19 +74,21 @@ t.test('settleDelivered', async (t) => {
     t.match(story.dispatch, { state: 'delivered', provider_task_id: 'T-1', delivered_at: Date, finished_at: null })
     t.equal(story.job, undefined)
     t.strictSame(story.results, [])
-    t.match(story.attempts, [
-      {
-        kind: 'deliver',
-        job_id: job.id,
-        number: 1,
-        claim_no: 1,
-        outcome: 'accepted',
-        http_status: 201,
-        duration_ms: 12,
-        error_code: null,
-        worker: 'worker-a',
-      },
-    ])
+    tells(t, story, {
+      attempts: [
+        {
+          kind: 'deliver',
+          job_id: job.id,
+          number: 1,
+          claim_no: 1,
+          outcome: 'accepted',
+          http_status: 201,
+          duration_ms: 12,
+          error_code: null,
+          worker: 'worker-a',
+        },
+      ],
+    })
   })
 
   t.test('makes a result that came with the answer due for Reten', async (t) => {
@@ -104,7 +108,7 @@ t.test('settleDelivered', async (t) => {
 
     const { dispatch, results, reports } = await readStory(db, id)
     t.equal(dispatch.state, 'delivered')
-    t.match(results, [
+    matchList(t, results, [
       {
         source: 'adapter',
         event_id: 'E-1',
@@ -119,7 +123,7 @@ t.test('settleDelivered', async (t) => {
         future_scheduled_at: new Date('2030-01-01T00:00:00.000Z'),
       },
     ])
-    t.match(reports, [{ result_id: results[0]?.id, leased_until: null, attempts: 0 }])
+    matchList(t, reports, [{ result_id: results[0]?.id, leased_until: null, attempts: 0 }])
   })
 
   t.test('keeps a result of a type that Reten takes none for, and reports nothing', async (t) => {
@@ -129,7 +133,7 @@ t.test('settleDelivered', async (t) => {
     await settleDelivered(db, buildAttempt(job), { providerTaskId: undefined, result: buildResult() })
 
     const { results, reports, dispatch } = await readStory(db, id)
-    t.match(results, [{ state: 'unreportable', reason_code: 'type_not_reportable' }])
+    matchList(t, results, [{ state: 'unreportable', reason_code: 'type_not_reportable' }])
     t.strictSame(reports, [])
     t.equal(dispatch.state, 'delivered')
   })
@@ -143,7 +147,7 @@ t.test('settleDelivered', async (t) => {
 
     const { dispatch, results, reports } = await readStory(db, id)
     t.match(dispatch, { state: 'delivered', provider_task_id: 'T-1' })
-    t.match(results, [{ source: 'webhook' }])
+    matchList(t, results, [{ source: 'webhook' }])
     t.equal(reports.length, 1)
   })
 
@@ -181,7 +185,7 @@ t.test('settleDelivered', async (t) => {
     )
 
     t.equal(settled, 'settled')
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { provider_task_id: 'a\ufffdb\ufffd' },
       attempts: [{ error_code: 'a\ufffdb\ufffd', response_excerpt: 'a\ufffdb\ufffd' }],
       results: [{ event_id: 'a\ufffdb\ufffd', comment: 'a\ufffdb\ufffd' }],
@@ -199,7 +203,7 @@ t.test('settleFailed', async (t) => {
     const story = await readStory(db, id)
     t.match(story.dispatch, { state: 'failed', reason_code: 'http_422', finished_at: Date, delivered_at: null })
     t.equal(story.job, undefined)
-    t.match(story.attempts, [{ outcome: 'rejected', error_code: 'http_422' }])
+    tells(t, story, { attempts: [{ outcome: 'rejected', error_code: 'http_422' }] })
   })
 
   t.test('leaves the state alone where a final event proved the delivery meanwhile', async (t) => {
@@ -218,7 +222,7 @@ t.test('settleFailed', async (t) => {
     const id = await storeDispatch(db)
 
     t.equal(await settleFailed(db, buildAttempt(await claimOne(db)), 'a\u0000b'), 'settled')
-    t.match(await readStory(db, id), { dispatch: { state: 'failed', reason_code: 'a\ufffdb' } })
+    tells(t, await readStory(db, id), { dispatch: { state: 'failed', reason_code: 'a\ufffdb' } })
   })
 })
 
@@ -243,7 +247,7 @@ t.test('settleRetry', async (t) => {
     const seconds = await secondsUntil(db, story.job?.due_at ?? new Date(0))
     t.ok(seconds > 25 && seconds <= 30, `due in ${seconds} s`)
     t.match(story.dispatch, { state: 'received', finished_at: null })
-    t.match(story.attempts, [{ outcome: 'ambiguous', number: 1 }])
+    tells(t, story, { attempts: [{ outcome: 'ambiguous', number: 1 }] })
   })
 
   t.test('does not count a try that nobody is to blame for', async (t) => {
@@ -358,7 +362,7 @@ t.test('a delivery that settles', async (t) => {
         () => settleAs(ending, db, job),
       )
 
-      t.match(await readStory(db, id), {
+      tells(t, await readStory(db, id), {
         dispatch: { state: 'received', revision: 1 },
         job: { revision: 1, leased_until: null, attempts: 0, is_fate_unknown: false, parked_reason: null },
         attempts: [{ number: 1 }],
@@ -389,7 +393,7 @@ t.test('a delivery that settles', async (t) => {
 
     const story = await readStory(db, id)
     t.match(story.dispatch, { state: 'failed', reason_code: 'http_422' })
-    t.match(story.results, [{ revision: 0, state: 'pending' }])
+    tells(t, story, { results: [{ revision: 0, state: 'pending' }] })
   })
 
   t.test('after its lease expired still counts while nobody else took the job', async (t) => {
@@ -399,6 +403,6 @@ t.test('a delivery that settles', async (t) => {
     await rescueJobs(db)
 
     t.equal(await settleDelivered(db, buildAttempt(job), NOTHING), 'settled')
-    t.match(await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
+    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
   })
 })

@@ -19,6 +19,8 @@ import {
   replay,
   secondsUntil,
   storeDispatch,
+  tells,
+  matchList,
 } from '../support/ledger.ts'
 
 const REPORTED = { retenResultId: 'R-1', isFinal: true }
@@ -69,7 +71,7 @@ t.test('settleReported', async (t) => {
 
     const story = await readStory(db, id)
     t.match(story.dispatch, { state: 'completed', finished_at: Date, delivered_at: Date })
-    t.match(story.results, [{ state: 'reported', reten_result_id: 'R-1', reason_code: null, settled_at: Date }])
+    tells(t, story, { results: [{ state: 'reported', reten_result_id: 'R-1', reason_code: null, settled_at: Date }] })
     t.strictSame(story.reports, [])
     t.match(story.attempts.at(-1), { kind: 'report', number: 1, outcome: 'accepted', result_id: story.results[0]?.id })
   })
@@ -79,7 +81,7 @@ t.test('settleReported', async (t) => {
 
     await settleReported(db, buildAttempt(await claimOne(db, 'report')), { retenResultId: undefined, isFinal: true })
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { state: 'completed' },
       results: [{ state: 'reported', reten_result_id: null }],
     })
@@ -91,7 +93,7 @@ t.test('settleReported', async (t) => {
 
     await settleReported(db, buildAttempt(await claimOne(db, 'report')), { retenResultId: 'R-1', isFinal: false })
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { state: 'delivered', finished_at: null },
       results: [{ state: 'reported' }],
     })
@@ -122,7 +124,7 @@ t.test('settleReported', async (t) => {
 
     t.equal(await settleReported(db, buildAttempt(job), REPORTED), 'settled')
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { state: 'received', finished_at: null },
       results: [{ state: 'reported' }],
     })
@@ -136,7 +138,7 @@ t.test('settleReported', async (t) => {
 
     await settleReported(db, buildAttempt(job), REPORTED)
 
-    t.match(await readStory(db, id), {
+    tells(t, await readStory(db, id), {
       dispatch: { state: 'delivered', revision: 1 },
       results: [{ state: 'reported' }],
     })
@@ -162,7 +164,7 @@ t.test('settleReportEnded', async (t) => {
       await settleReportEnded(db, buildAttempt(job), { state, reasonCode: 'http_409', reason: 'a\u0000b' })
 
       const story = await readStory(db, id)
-      t.match(story.results, [{ state, reason_code: 'http_409', reason: 'a\ufffdb', settled_at: Date }])
+      tells(t, story, { results: [{ state, reason_code: 'http_409', reason: 'a\ufffdb', settled_at: Date }] })
       t.match(story.dispatch, { state: 'delivered', finished_at: null })
       t.strictSame(story.reports, [])
     })
@@ -176,10 +178,10 @@ t.test('settleReportRetry', async (t) => {
     await settleReportRetry(db, buildAttempt(await claimOne(db, 'report')), RETRY)
 
     const { reports, results } = await readStory(db, id)
-    t.match(reports, [{ attempts: 1, is_fate_unknown: true, leased_until: null, claimed_by: null }])
+    matchList(t, reports, [{ attempts: 1, is_fate_unknown: true, leased_until: null, claimed_by: null }])
     const seconds = await secondsUntil(db, reports[0]?.due_at ?? new Date(0))
     t.ok(seconds > 25 && seconds <= 30, `due in ${seconds} s`)
-    t.match(results, [{ state: 'pending' }])
+    matchList(t, results, [{ state: 'pending' }])
   })
 })
 

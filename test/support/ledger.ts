@@ -179,6 +179,29 @@ export async function readStory(db: Db, id: string) {
   }
 }
 
+/** What a story may be held against; its lists are matched to their ends. */
+export interface StoryPattern {
+  readonly dispatch?: object
+  readonly job?: object | undefined
+  readonly attempts?: readonly object[]
+  readonly results?: readonly object[]
+  readonly reports?: readonly object[]
+}
+
+/** Asserts a list to its end, where `t.match` takes a pattern for its beginning. */
+export function matchList(t: Test, list: readonly unknown[], patterns: readonly object[]): void {
+  t.equal(list.length, patterns.length, 'as many as expected')
+  t.match(list, [...patterns])
+}
+
+/** Asserts everything the pattern names; `job: undefined` says that there is none. */
+export function tells(t: Test, story: Story, pattern: StoryPattern): void {
+  for (const list of ['attempts', 'results', 'reports'] as const) {
+    if (pattern[list] !== undefined) t.equal(story[list].length, pattern[list].length, `${list} in all`)
+  }
+  t.match(story, { ...pattern })
+}
+
 /** Seconds from now, by the database's clock. */
 export async function secondsUntil(db: Db, at: Date): Promise<number> {
   const { rows } = await sql<{ seconds: number }>`

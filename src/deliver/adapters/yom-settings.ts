@@ -19,7 +19,8 @@ export interface YomSettings {
 
 /** Longer than a creation should ever take, short enough that a worker's lease need not be minutes. */
 const DEFAULT_TIMEOUT_MS = 15_000
-const TIMEOUT_BOUNDS_MS = { min: 100, max: 60_000 } as const
+/** Below what a delivery may take in all (50 s), which is below a worker's lease: the settings never promise what is cut short. */
+const TIMEOUT_BOUNDS_MS = { min: 100, max: 45_000 } as const
 
 /** Reads and checks a connection's settings for YOM. Throws RCV_ADAPTER_SETTINGS with every fault found. */
 export function readYomSettings(input: AdapterInput): YomSettings {

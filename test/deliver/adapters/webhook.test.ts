@@ -93,7 +93,7 @@ t.test('createWebhookAdapter', async (t) => {
         { path: 'url', message: 'must be an http or https URL' },
         { path: 'auth_token', message: 'holds a space, a line end or a character that is not ASCII' },
         { path: 'idempotency', message: 'must be one of key, none, not "lookup"' },
-        { path: 'timeout_ms', message: 'must be a whole number from 100 to 60000, not 0.5' },
+        { path: 'timeout_ms', message: 'must be a whole number from 100 to 45000, not 0.5' },
         { path: 'colour', message: 'is not known' },
       ],
     })
