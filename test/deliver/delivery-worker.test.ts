@@ -1,0 +1,212 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { createAdapterPool } from '../../src/deliver/adapter-pool.ts'
+import { createDeliveryWorker } from '../../src/deliver/delivery-worker.ts'
+import type { Outcome } from '../../src/dispatch/outcome.ts'
+import { createHttpClient } from '../../src/http-client.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
+import { pauseConnection } from '../../src/store/pause-connection.ts'
+import { systemClock } from '../../src/time.ts'
+import { addConnection, claimOne, openLedger, readStory, storeDispatch, until } from '../support/ledger.ts'
+import { createListeningLogger, createScriptedAdapter, untilGivenUp } from './delivery-fixture.ts'
+import type { ScriptedAdapter } from './delivery-fixture.ts'
+import { SCRIPTED_PROVIDER, scripts } from './scripted-module.ts'
+
+const { db } = await openLedger(t)
+const http = createHttpClient()
+t.teardown(() => http.close())
+
+type Deliver = Parameters<typeof createScriptedAdapter>[0]['deliver']
+
+const ACCEPTED: Outcome = { kind: 'accepted' }
+const UNAUTHORIZED: Outcome = { kind: 'unauthorized', code: 'http_401', message: 'who are you' }
+
+let scriptNo = 0
+
+/** A connection whose provider does as told. */
+async function addScripted(name: string, deliver: Deliver, settings: object = {}): Promise<ScriptedAdapter> {
+  const script = `${name}-${(scriptNo += 1)}`
+  const adapter = createScriptedAdapter({ deliver })
+  scripts.set(script, () => adapter)
+  await addConnection(db, name, {
+    provider: SCRIPTED_PROVIDER,
+    providerSettings: { script },
+    settings: { ...settings },
+  })
+  return adapter
+}
+
+/** The worker over the database's connections as they are now. */
+async function createWorker() {
+  const { logger, lines } = createListeningLogger()
+  const config = { environmentConnection: undefined, secretsKeys: [] }
+  const catalog = createConnectionCatalog({ db, config, logger })
+  await catalog.refresh()
+  const adapters = createAdapterPool({
+    http,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    resultTypes: async () => [],
+  })
+  const worker = createDeliveryWorker({
+    db,
+    catalog,
+    adapters,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    metrics: createMetrics({ withNodeMetrics: false }),
+    worker: 'worker-a',
+    onReportDue: () => {},
+    onConnectionChanged: () => {},
+  })
+  return { worker, catalog, lines }
+}
+
+t.test('createDeliveryWorker', async (t) => {
+  t.test('delivers what is due, of every connection', async (t) => {
+    const one = await addScripted('one', () => ACCEPTED)
+    const other = await addScripted('other', () => ACCEPTED)
+    await storeDispatch(db, 'A-1', { connection: 'one' })
+    await storeDispatch(db, 'A-2', { connection: 'one' })
+    await storeDispatch(db, 'A-3', { connection: 'other' })
+    const { worker } = await createWorker()
+
+    t.equal(await worker.runOnce(), 3)
+    t.equal(await worker.runOnce(), 0)
+    t.strictSame([one.calls.length, other.calls.length], [2, 1])
+  })
+
+  t.test('has no more under way than the connection takes', async (t) => {
+    await addScripted('one', () => ACCEPTED, { max_in_flight: 2 })
+    for (const activity of ['A-1', 'A-2', 'A-3']) await storeDispatch(db, activity, { connection: 'one' })
+    const { worker } = await createWorker()
+
+    t.strictSame([await worker.runOnce(), await worker.runOnce()], [2, 1])
+  })
+
+  t.test('goes on with the others while one connection’s credentials are not good', async (t) => {
+    const bad = await addScripted('bad', () => UNAUTHORIZED, { max_in_flight: 1 })
+    const good = await addScripted('good', () => ACCEPTED)
+    const waiting = await storeDispatch(db, 'A-1', { connection: 'bad' })
+    await storeDispatch(db, 'A-2', { connection: 'bad' })
+    await storeDispatch(db, 'A-3', { connection: 'good' })
+    const { worker, catalog } = await createWorker()
+    await worker.runOnce()
+    await catalog.refresh()
+    await sql`update jobs set due_at = now()`.execute(db)
+    await storeDispatch(db, 'A-4', { connection: 'good' })
+
+    await worker.runOnce()
+
+    t.equal(bad.calls.length, 1, 'one refusal is enough')
+    t.equal(good.calls.length, 2)
+    t.match((await readStory(db, waiting)).job, { attempts: 0, leased_until: null })
+  })
+
+  t.test('delivers what waited once the connection is resumed', async (t) => {
+    let outcome: Outcome = UNAUTHORIZED
+    await addScripted('acme-2', () => outcome)
+    const id = await storeDispatch(db, 'A-1', { connection: 'acme-2' })
+    const { worker, catalog } = await createWorker()
+    await worker.runOnce()
+    outcome = ACCEPTED
+    await sql`update connections set state = 'active', state_reason = null`.execute(db)
+    await sql`update jobs set due_at = now()`.execute(db)
+    await catalog.refresh()
+
+    t.equal(await worker.runOnce(), 1)
+    t.equal((await readStory(db, id)).dispatch.state, 'delivered')
+  })
+
+  t.test('claims nothing for a connection that was paused since it was looked at', async (t) => {
+    await addScripted('one', () => ACCEPTED)
+    await storeDispatch(db, 'A-1', { connection: 'one' })
+    const { worker } = await createWorker()
+    await pauseConnection(db, { name: 'one', reason: 'a test', actor: 'otto' })
+
+    t.equal(await worker.runOnce(), 0)
+  })
+
+  t.test('leaves the dispatches of a connection waiting that has no adapter', async (t) => {
+    await addConnection(db, 'broken', { provider: './no-such-module.ts' })
+    await addScripted('one', () => ACCEPTED)
+    const id = await storeDispatch(db, 'A-1', { connection: 'broken' })
+    await storeDispatch(db, 'A-2', { connection: 'one' })
+    const { worker } = await createWorker()
+
+    t.equal(await worker.runOnce(), 1)
+    t.match((await readStory(db, id)).job, { attempts: 0, claim_no: 0 })
+  })
+
+  t.test('gives back what it claimed and could not begin, without a doubt', async (t) => {
+    await addScripted('one', () => ACCEPTED)
+    const id = await storeDispatch(db, 'A-1', { connection: 'one' })
+    const { worker } = await createWorker()
+    await sql`alter table dispatch_bodies rename to hidden`.execute(db)
+    t.teardown(() => sql`alter table if exists hidden rename to dispatch_bodies`.execute(db))
+
+    await t.rejects(worker.runOnce(), { code: '42P01' })
+
+    await sql`alter table hidden rename to dispatch_bodies`.execute(db)
+    t.match((await readStory(db, id)).job, { leased_until: null, is_fate_unknown: false, crashes: 0, attempts: 0 })
+  })
+
+  t.test('lets a delivery that is under way come to its end before it stops', async (t) => {
+    const answer = Promise.withResolvers<Outcome>()
+    const adapter = await addScripted('one', () => answer.promise)
+    const id = await storeDispatch(db, 'A-1', { connection: 'one' })
+    const { worker } = await createWorker()
+    void worker.start()
+    await until(() => adapter.calls.length === 1)
+
+    const stopped = worker.stop()
+    answer.resolve(ACCEPTED)
+    await stopped
+
+    t.equal((await readStory(db, id)).dispatch.state, 'delivered')
+  })
+
+  t.test('wakes for the next one as soon as a slot is free', async (t) => {
+    const answers = [Promise.withResolvers<Outcome>(), Promise.withResolvers<Outcome>()]
+    const adapter = await addScripted('one', () => answers[adapter.calls.length - 1]?.promise ?? ACCEPTED, {
+      max_in_flight: 1,
+    })
+    await storeDispatch(db, 'A-1', { connection: 'one' })
+    await storeDispatch(db, 'A-2', { connection: 'one' })
+    const { worker } = await createWorker()
+    void worker.start()
+    t.teardown(() => worker.stop())
+    await until(() => adapter.calls.length === 1)
+
+    answers[0]?.resolve(ACCEPTED)
+    answers[1]?.resolve(ACCEPTED)
+
+    await until(async () => (await db.selectFrom('jobs').select('id').execute()).length === 0)
+    t.equal(adapter.calls.length, 2)
+  })
+
+  t.test('and another one beside it never deliver the same dispatch twice', async (t) => {
+    const adapter = await addScripted('one', () => ACCEPTED, { max_in_flight: 1000 })
+    for (let number = 0; number < 60; number += 1) await storeDispatch(db, `A-${number}`, { connection: 'one' })
+    const workers = [(await createWorker()).worker, (await createWorker()).worker]
+    for (const worker of workers) void worker.start()
+
+    await until(async () => (await db.selectFrom('jobs').select('id').execute()).length === 0)
+    await Promise.all(workers.map((worker) => worker.stop()))
+
+    t.equal(adapter.calls.length, 60)
+    t.equal(new Set(adapter.calls.map((call) => call.key)).size, 60)
+  })
+
+  t.test('leaves to others what it does not have: a claim of another worker stays', async (t) => {
+    await addScripted('one', untilGivenUp(ACCEPTED))
+    await storeDispatch(db, 'A-1', { connection: 'one' })
+    await claimOne(db, 'deliver', { connection: 'one', worker: 'worker-b' })
+    const { worker } = await createWorker()
+
+    t.equal(await worker.runOnce(), 0)
+  })
+})
