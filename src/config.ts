@@ -1,6 +1,9 @@
 // Settings: read from what the caller hands over (the environment, a .env file), checked once, all faults at once, frozen.
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { envSchema } from 'env-schema'
+import { isRetenProduction, readEnvironmentConnection } from './environment-connection.ts'
+import type { EnvironmentConnection } from './environment-connection.ts'
 import { AppError } from './errors.ts'
 import type { Fault } from './errors.ts'
 import { readSchema } from './schemas.ts'
@@ -8,9 +11,11 @@ import type { Environment } from './schema-types.ts'
 
 export type Role = 'all' | 'http' | 'worker'
 
+const ROLES = ['viewer', 'operator', 'admin'] as const
+
 export interface AdminToken {
   readonly name: string
-  readonly role: 'viewer' | 'operator' | 'admin'
+  readonly role: (typeof ROLES)[number]
   readonly token: string
 }
 
@@ -18,19 +23,6 @@ export interface SecretsKey {
   readonly id: string
   /** 32 bytes. */
   readonly key: Buffer
-}
-
-/** The connection that comes from the environment alone. */
-export interface EnvironmentConnection {
-  readonly dispatchKeys: readonly string[]
-  readonly provider: string
-  readonly retenBaseUrl: string | undefined
-  readonly retenApiKey: string | undefined
-  readonly webhookToken: string | undefined
-  readonly providerSettings: Readonly<Record<string, unknown>>
-  readonly providerSecrets: Readonly<Record<string, string>>
-  /** Unchecked JSON; the connections' own check names its faults. */
-  readonly settings: unknown
 }
 
 export interface Config {
@@ -71,24 +63,13 @@ export const SECRET_NAMES = [
   'WEBHOOK_TOKEN',
 ] as const
 
-/** Reten's origins by environment name. Source: Reten's documentation, getting started. */
-export const RETEN_ORIGINS: Readonly<Record<string, string>> = Object.freeze({
-  production: 'https://api.reten.ai',
-  staging: 'https://api-staging.reten.ai',
-  development: 'https://api-development.reten.ai',
-  local: 'http://localhost:3000',
-})
-
-// A key that others can guess is no key. 16 characters of a random key are beyond guessing over a network.
-const MINIMUM_KEY_LENGTH = 16
+// Guessed over a network at thousands of tries a second, it still outlasts anybody.
 const MINIMUM_ADMIN_TOKEN_LENGTH = 32
 
 /** Reads and checks all settings. Throws RCV_CONFIG_INVALID with one entry per wrong setting, named. */
 export function loadConfig(variables: Variables): Config {
   const faults: Fault[] = []
-  const named = withFiles(variables, faults)
-  const environment = readEnvironment(named, faults)
-  if (environment === undefined) throw configError(faults)
+  const environment = readEnvironment(withFiles(variables, faults), faults)
   const config: Config = {
     isProduction: environment.NODE_ENV === 'production',
     databaseUrl: environment.DATABASE_URL,
@@ -99,13 +80,13 @@ export function loadConfig(variables: Variables): Config {
     opsHost: environment.OPS_HOST ?? '127.0.0.1',
     opsPort: environment.OPS_PORT ?? 9090,
     role: environment.ROLE ?? 'all',
-    trustProxy: parseTrustProxy(environment.TRUST_PROXY ?? ''),
+    trustProxy: parseTrustProxy(environment.TRUST_PROXY ?? '', faults),
     adminTokens: parseAdminTokens(environment.ADMIN_TOKEN ?? '', faults),
     secretsKeys: parseSecretsKeys(environment.SECRETS_KEY ?? '', faults),
     logLevel: environment.LOG_LEVEL ?? 'info',
     rateLimitPerMinute: environment.RATE_LIMIT_PER_MINUTE ?? 1200,
     maxBodyBytes: environment.MAX_BODY_BYTES ?? 1_048_576,
-    environmentConnection: parseEnvironmentConnection(environment, faults),
+    environmentConnection: readEnvironmentConnection(environment, faults),
   }
   checkRelations(config, faults)
   if (faults.length > 0) throw configError(faults)
@@ -141,7 +122,9 @@ function withFiles(variables: Variables, faults: Fault[]): Record<string, string
       continue
     }
     try {
-      named[name] = readFileSync(file, 'utf8').trim()
+      const text = readFileSync(file, 'utf8').trim()
+      if (text === '') faults.push({ path: `${name}_FILE`, message: 'names an empty file' })
+      else named[name] = text
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       faults.push({ path: `${name}_FILE`, message: `names a file that cannot be read: ${why}` })
@@ -150,7 +133,8 @@ function withFiles(variables: Variables, faults: Fault[]): Record<string, string
   return named
 }
 
-function readEnvironment(named: Record<string, string>, faults: Fault[]): Environment | undefined {
+/** The settings that fit the schema; the others are named and left out, so that what is left can be checked as well. */
+function readEnvironment(named: Record<string, string>, faults: Fault[]): Environment {
   const { $id: _id, $schema: _schema, ...schema } = readSchema('configuration')
   try {
     // env-schema coerces text to the schema's types and collects every fault; defaults come from the schema.
@@ -158,9 +142,11 @@ function readEnvironment(named: Record<string, string>, faults: Fault[]): Enviro
   } catch (error) {
     const errors: { instancePath: string; message?: string; params?: Record<string, unknown> }[] =
       error instanceof Error && 'errors' in error && Array.isArray(error.errors) ? error.errors : []
-    if (errors.length === 0) throw error
+    const wrong = new Set(errors.map((fault) => fault.instancePath.slice(1)))
+    const rest = Object.fromEntries(Object.entries(named).filter(([name]) => !wrong.has(name)))
+    if (Object.keys(rest).length === Object.keys(named).length) throw error
     for (const fault of errors) faults.push({ path: fault.instancePath.slice(1), message: wrongValue(fault) })
-    return undefined
+    return readEnvironment(rest, faults)
   }
 }
 
@@ -171,162 +157,112 @@ function wrongValue(fault: { message?: string; params?: Record<string, unknown> 
   return fault.message ?? 'is wrong'
 }
 
-function parseTrustProxy(text: string): Config['trustProxy'] {
+function parseTrustProxy(text: string, faults: Fault[]): Config['trustProxy'] {
   if (text === '' || text === '0' || text === 'off') return false
   if (/^\d+$/.test(text)) return Number(text)
-  return text.split(',').map((part) => part.trim())
+  const addresses = text.split(',').map((part) => part.trim())
+  for (const address of addresses) {
+    if (isAddressRange(address)) continue
+    const what =
+      address === '' ? 'nothing between two commas' : `${address}, which is neither an address nor a range of addresses`
+    faults.push({ path: 'TRUST_PROXY', message: `names ${what}` })
+  }
+  return addresses
+}
+
+function isAddressRange(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true // ranges by name, as proxy-addr has them
+  const [address = '', prefix = '0', ...rest] = text.split('/')
+  const bits = isIP(address) === 4 ? 32 : 128
+  return isIP(address) > 0 && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
 }
 
 function parseAdminTokens(text: string, faults: Fault[]): AdminToken[] {
   if (text === '') return []
-  return text.split(',').map((entry, index) => {
-    const [name, role, ...rest] = entry.trim().split(':')
-    const isNamed = rest.length > 0 && (role === 'viewer' || role === 'operator' || role === 'admin')
-    const parsed: AdminToken = isNamed
-      ? { name: name ?? '', role, token: rest.join(':') }
-      : { name: 'admin', role: 'admin', token: entry.trim() }
-    if (parsed.token.length < MINIMUM_ADMIN_TOKEN_LENGTH) {
-      const which = isNamed ? `of ${parsed.name}` : `${index + 1}`
-      faults.push({ path: 'ADMIN_TOKEN', message: `${which} is shorter than ${MINIMUM_ADMIN_TOKEN_LENGTH} characters` })
+  const fault = (message: string): number => faults.push({ path: 'ADMIN_TOKEN', message })
+  const tokens = text.split(',').map((entry, index): AdminToken => {
+    const [, name, role, token] = /^([\w.@-]+):(viewer|operator|admin):(.+)$/.exec(entry.trim()) ?? []
+    const isNamed = name !== undefined && isRole(role) && token !== undefined
+    const parsed: AdminToken = isNamed ? { name, role, token } : { name: 'admin', role: 'admin', token: entry.trim() }
+    if (!isNamed && parsed.token.includes(':')) {
+      fault(`${index + 1} is not written name:role:token with a role of ${ROLES.join(', ')}`)
+    } else if (parsed.token.length < MINIMUM_ADMIN_TOKEN_LENGTH) {
+      fault(`${isNamed ? `of ${name}` : index + 1} is shorter than ${MINIMUM_ADMIN_TOKEN_LENGTH} characters`)
     }
     return parsed
   })
+  for (const [index, one] of tokens.entries()) {
+    for (const other of tokens.slice(index + 1)) {
+      if (one.name === other.name) fault(`names ${one.name} twice`)
+      else if (one.token === other.token) fault(`gives ${one.name} and ${other.name} the same token`)
+    }
+  }
+  return tokens
+}
+
+function isRole(text: string | undefined): text is AdminToken['role'] {
+  return ROLES.some((role) => role === text)
 }
 
 function parseSecretsKeys(text: string, faults: Fault[]): SecretsKey[] {
   if (text === '') return []
-  const keys = text.split(',').map((entry) => {
+  const fault = (message: string): number => faults.push({ path: 'SECRETS_KEY', message })
+  const keys = text.split(',').map((entry, index) => {
     const [id, encoded] = entry.includes(':') ? entry.trim().split(':', 2) : ['k1', entry.trim()]
     const key = Buffer.from(encoded ?? '', 'base64')
-    if (key.length !== 32) {
-      faults.push({
-        path: 'SECRETS_KEY',
-        message: `${id} holds ${key.length} bytes instead of 32 (openssl rand -base64 32)`,
-      })
+    const which = entry.includes(':') ? id : `key ${index + 1}`
+    // What stands where the id should may be the key itself, and is not repeated.
+    if (!/^[\w-]{1,32}$/.test(id ?? '')) {
+      fault(`key ${index + 1} is not written keyid:base64 with an id of up to 32 letters, digits, - and _`)
+    } else if (!/^[\w+/-]*={0,2}$/.test(encoded ?? '')) {
+      fault(`${which} is not base64 (openssl rand -base64 32)`)
+    } else if (key.length !== 32) {
+      fault(`${which} holds ${key.length} bytes instead of 32 (openssl rand -base64 32)`)
     }
     return { id: id ?? '', key }
   })
-  if (new Set(keys.map((key) => key.id)).size < keys.length) {
-    faults.push({ path: 'SECRETS_KEY', message: 'names two keys alike' })
-  }
+  const ids = keys.map((key) => key.id)
+  const [twice] = ids.filter((id, index) => ids.indexOf(id) < index)
+  if (twice !== undefined) fault(`names ${twice} twice`)
   return keys
 }
 
-function parseEnvironmentConnection(environment: Environment, faults: Fault[]): EnvironmentConnection | undefined {
-  const dispatchKeys = (environment.DISPATCH_API_KEY ?? '')
-    .split(',')
-    .map((key) => key.trim())
-    .filter((key) => key !== '')
-  if (dispatchKeys.length === 0) return undefined
-  for (const [index, key] of dispatchKeys.entries()) {
-    if (key.length < MINIMUM_KEY_LENGTH) {
-      faults.push({
-        path: 'DISPATCH_API_KEY',
-        message: `key ${index + 1} is shorter than ${MINIMUM_KEY_LENGTH} characters`,
-      })
-    }
-  }
-  const provider = environment.PROVIDER ?? 'yom'
-  return {
-    dispatchKeys,
-    provider,
-    retenBaseUrl: readRetenBaseUrl(environment, faults),
-    retenApiKey: nonEmpty(environment.RETEN_API_KEY),
-    webhookToken: readWebhookToken(environment, faults),
-    ...readProvider(provider, environment),
-    settings: readSettings(environment, faults),
-  }
-}
-
-function readRetenBaseUrl(environment: Environment, faults: Fault[]): string | undefined {
-  const named = RETEN_ORIGINS[environment.RETEN_ENVIRONMENT ?? '']
-  const given = nonEmpty(environment.RETEN_BASE_URL)
-  if (named !== undefined && given !== undefined) {
-    faults.push({ path: 'RETEN_BASE_URL', message: 'and RETEN_ENVIRONMENT are both set: keep one' })
-  }
-  const url = given ?? named
-  if (url === undefined) {
-    if (nonEmpty(environment.RETEN_API_KEY) !== undefined) {
-      faults.push({ path: 'RETEN_ENVIRONMENT', message: 'or RETEN_BASE_URL is required with RETEN_API_KEY' })
-    }
-    return undefined
-  }
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    faults.push({ path: 'RETEN_BASE_URL', message: `is not an http or https address: ${url}` })
-  } else if (/\/api\/?$/.test(url)) {
-    faults.push({ path: 'RETEN_BASE_URL', message: 'is given without /api' })
-  }
-  return url.replace(/\/+$/, '')
-}
-
-function readWebhookToken(environment: Environment, faults: Fault[]): string | undefined {
-  const token = nonEmpty(environment.WEBHOOK_TOKEN)
-  if (token !== undefined && token.length < MINIMUM_KEY_LENGTH) {
-    faults.push({ path: 'WEBHOOK_TOKEN', message: `is shorter than ${MINIMUM_KEY_LENGTH} characters` })
-  }
-  return token
-}
-
-function readProvider(
-  provider: string,
-  environment: Environment,
-): Pick<EnvironmentConnection, 'providerSettings' | 'providerSecrets'> {
-  if (provider === 'yom') {
-    return {
-      providerSettings: present({
-        base_url: environment.YOM_BASE_URL,
-        task_path: environment.YOM_TASK_PATH,
-        idempotency: environment.YOM_IDEMPOTENCY,
-      }),
-      providerSecrets: present({
-        api_key: environment.YOM_API_KEY,
-        client_id: environment.YOM_CLIENT_ID,
-        client_secret: environment.YOM_CLIENT_SECRET,
-      }),
-    }
-  }
-  if (provider === 'mock') return { providerSettings: {}, providerSecrets: {} }
-  return {
-    providerSettings: present({ url: environment.WEBHOOK_URL }),
-    providerSecrets: present({ auth_token: environment.WEBHOOK_AUTH_TOKEN }),
-  }
-}
-
-function readSettings(environment: Environment, faults: Fault[]): unknown {
-  const text = nonEmpty(environment.CONNECTION_SETTINGS)
-  if (text === undefined) return {}
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    faults.push({ path: 'CONNECTION_SETTINGS', message: `is not JSON: ${error instanceof Error ? error.message : ''}` })
-    return {}
-  }
-}
-
 function checkRelations(config: Config, faults: Fault[]): void {
-  if (config.isProduction && config.databaseUrl === undefined) {
-    faults.push({ path: 'DATABASE_URL', message: 'is required when NODE_ENV is production' })
-  }
-  if (config.isProduction && config.environmentConnection?.provider === 'mock') {
+  const isFaulty = (...names: string[]): boolean => faults.some((fault) => names.includes(fault.path))
+  const { environmentConnection: connection } = config
+  if (!isFaulty('DATABASE_URL', 'DATABASE_URL_FILE')) checkDatabase(config, faults)
+  if (config.isProduction && connection?.provider === 'mock') {
     faults.push({ path: 'PROVIDER', message: 'mock is refused when NODE_ENV is production' })
   }
-  if (
-    config.environmentConnection?.provider === 'mock' &&
-    config.environmentConnection.retenBaseUrl === RETEN_ORIGINS['production']
-  ) {
+  if (connection?.provider === 'mock' && isRetenProduction(connection.retenBaseUrl)) {
     faults.push({ path: 'PROVIDER', message: "mock would report invented results to Reten's production" })
   }
-  if (config.port !== 0 && config.port === config.opsPort && config.host === config.opsHost) {
+  if (
+    !isFaulty('PORT', 'OPS_PORT') &&
+    config.port !== 0 &&
+    config.port === config.opsPort &&
+    haveHostInCommon(config)
+  ) {
     faults.push({ path: 'OPS_PORT', message: `and PORT are both ${config.port}` })
   }
 }
 
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === undefined || text === '' ? undefined : text
+function checkDatabase(config: Config, faults: Fault[]): void {
+  if (config.databaseUrl === undefined) {
+    if (config.isProduction) faults.push({ path: 'DATABASE_URL', message: 'is required when NODE_ENV is production' })
+    else if (config.databaseDirectUrl !== undefined) {
+      faults.push({ path: 'DATABASE_URL', message: 'is required with DATABASE_DIRECT_URL' })
+    }
+  }
+  const urls = { DATABASE_URL: config.databaseUrl, DATABASE_DIRECT_URL: config.databaseDirectUrl }
+  for (const [path, url] of Object.entries(urls)) {
+    if (url === undefined || URL.canParse(url)) continue
+    if (path === 'DATABASE_DIRECT_URL' && url === config.databaseUrl) continue // its default, named already
+    faults.push({ path, message: 'is no readable address: write / # ? @ of a password as %2F %23 %3F %40' })
+  }
 }
 
-function present(values: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(values).filter((entry): entry is [string, string] => nonEmpty(entry[1]) !== undefined),
-  )
+/** A listener on every address stands in the way of one on any of them. */
+function haveHostInCommon({ host, opsHost }: Config): boolean {
+  return host === opsHost || [host, opsHost].some((name) => name === '0.0.0.0' || name === '::')
 }

@@ -2,7 +2,7 @@
 // and no process list.
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import { RETEN_ORIGINS } from '../config.ts'
+import { RETEN_ORIGINS } from '../environment-connection.ts'
 import { AppError } from '../errors.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../time.ts'
 

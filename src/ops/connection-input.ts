@@ -1,6 +1,6 @@
 // What may be entered about a connection, and the rules it must keep. Nothing is repaired; each refusal names the field.
 import type { Config } from '../config.ts'
-import { RETEN_ORIGINS } from '../config.ts'
+import { isRetenProduction } from '../environment-connection.ts'
 import { checkSettings } from '../connection.ts'
 import { AppError } from '../errors.ts'
 import { ENVIRONMENT_CONNECTION } from '../store/connection-catalog.ts'
@@ -93,7 +93,7 @@ export function checkDraft(draft: ConnectionDraft, config: Pick<Config, 'isProdu
   }
   if (draft.provider !== 'mock') return
   if (config.isProduction) throw wrong('/provider', 'mock is refused when NODE_ENV is production')
-  if (draft.retenBaseUrl === RETEN_ORIGINS['production']) {
+  if (isRetenProduction(draft.retenBaseUrl)) {
     throw wrong('/provider', "mock would report invented results to Reten's production")
   }
 }

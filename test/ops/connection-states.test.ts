@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { EnvironmentConnection } from '../../src/config.ts'
+import type { EnvironmentConnection } from '../../src/environment-connection.ts'
 import { addConnectionRow, connectionCallers, createOpsFixture, storeDispatch } from './ops-fixture.ts'
 
 const ENVIRONMENT: EnvironmentConnection = {
