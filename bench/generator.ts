@@ -41,6 +41,7 @@ const latencies = createHistogram({ lowest: 1, highest: 60_000_000, figures: 3 }
 const counts = { sent: 0, acknowledged: 0, measured: 0, refused: 0 }
 const idle: Line[] = []
 const due: number[] = []
+let isOver = false
 
 const lines = await Promise.all(Array.from({ length: plan.connections }, openLine))
 const startedAt = performance.now()
@@ -55,6 +56,8 @@ setTimeout(() => {
 setTimeout(() => {
   const { user, system } = process.cpuUsage(cpuBefore)
   tell({ kind: 'measured', cpuMs: (user + system) / 1_000 })
+  isOver = true
+  endWhenIdle()
 }, endsAt - startedAt)
 const { ratePerSecond } = plan
 if (ratePerSecond === undefined) for (const line of lines) send(line, performance.now())
@@ -101,7 +104,6 @@ function sendWhatIsDue(perSecond: number, index: number): void {
     else if (due.push(at) > MAX_DUE) fail(`${MAX_DUE} requests are due and cannot be sent`)
   }
   if (now < endsAt) setTimeout(() => sendWhatIsDue(perSecond, next), TICK_MS)
-  else endWhenIdle()
 }
 
 function send(line: Line, since: number): void {
@@ -131,7 +133,7 @@ function receive(line: Line, chunk: Buffer): void {
   if (at !== undefined) send(line, at)
   else {
     idle.push(line)
-    if (now >= endsAt) endWhenIdle()
+    endWhenIdle()
   }
 }
 
@@ -159,7 +161,7 @@ function isWhole(answer: Buffer): boolean {
 }
 
 function endWhenIdle(): void {
-  if (due.length > 0 || lines.some((line) => line.isBusy)) return
+  if (!isOver || due.length > 0 || lines.some((line) => line.isBusy)) return
   for (const line of lines) line.socket.destroy()
   const ms = (microseconds: number): number => microseconds / 1_000
   tell({

@@ -1,96 +1,124 @@
-// npm run bench: committed acknowledgements a second, beside the same app without a store, in one run on one machine.
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+// npm run bench: committed acknowledgements a second of this service, beside the same app without a store and beside Fastify
+// with two queue libraries, all on one PostgreSQL, in one run on one machine. Under three minutes as it stands;
+// docs/performance.md says how to read it.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, platform, release, totalmem } from 'node:os'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startEmbeddedPostgres } from '../src/embedded/start-embedded-postgres.ts'
-import { createSilentLogger } from '../src/logger.ts'
-import { openDatabase } from '../src/store/database.ts'
-import { migrate } from '../src/store/migrate.ts'
-import { pushActivities } from './load.ts'
-import type { LoadResult } from './load.ts'
+import { parseArgs } from 'node:util'
+import { ACTIVITY } from './activity.ts'
+import { startDatabaseServer } from './database-server.ts'
+import type { DatabaseServer } from './database-server.ts'
+import { installPeers } from './install-peers.ts'
+import { measure } from './measure.ts'
+import type { Measurement } from './measure.ts'
+import { linesOf, tableOf } from './report.ts'
+import type { Rounds } from './report.ts'
+import { spreadOf } from './statistics.ts'
+import { TARGETS } from './targets.ts'
+import type { Target, TargetName } from './targets.ts'
 
-const ROUNDS = 5
-const SECONDS = 4
 const CONNECTIONS = 64
-const KEY = 'bench-dispatch-key-0001'
+const HELP = `npm run bench -- [options]
+  --rounds N    rounds of every line (default 5)
+  --seconds N   measured time of each (default 3)
+  --warmup N    seconds before measuring; each process is new (default 2)
+  --out FILE    where the JSON goes (default bench/results/latest.json)
+`
 
-const directory = mkdtempSync(join(tmpdir(), 'reten-bench-'))
-const server = await startEmbeddedPostgres({ directory })
-try {
-  const handle = openDatabase({ url: server.url, poolSize: 1, logger: createSilentLogger() })
-  await migrate(handle.db)
-  await handle.close()
-  const rates: Record<'service' | 'no store', LoadResult[]> = { service: [], 'no store': [] }
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    for (const target of ['no store', 'service'] as const) {
-      const result = await measure(target)
-      if (round > 0) rates[target].push(result) // the first round warms the machine
-      const { perSecond, p50Ms, p99Ms, non2xx } = result
-      const label = round === 0 ? 'warm-up' : `round ${round}`
-      process.stdout.write(
-        `${label} ${target.padEnd(8)} ${perSecond.toFixed(0)}/s  p50 ${p50Ms} ms  p99 ${p99Ms} ms  refused ${non2xx}\n`,
-      )
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    warmup: { type: 'string', default: '2' },
+    out: { type: 'string', default: fileURLToPath(new URL('results/latest.json', import.meta.url)) },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) print(HELP)
+else await run(positive('rounds'), positive('seconds') * 1_000, positive('warmup') * 1_000)
+
+async function run(rounds: number, durationMs: number, warmupMs: number): Promise<void> {
+  const peers = installPeers(print)
+  const server = await startDatabaseServer()
+  try {
+    const context = describe(server, peers, { rounds, durationMs, warmupMs })
+    print(JSON.stringify(context, null, 2))
+    const load = { connections: CONNECTIONS, warmupMs, durationMs }
+    const measured = await measureRounds(server, load, rounds)
+    const steadyPerSecond = spreadOf(measured.service.map((round) => round.perSecond)).median / 2
+    const steady = await measure(service(), server, {
+      ...load,
+      durationMs: durationMs * 3,
+      ratePerSecond: steadyPerSecond,
+    })
+    const lines = linesOf({ rounds: measured, steady, steadyPerSecond })
+    print(`\n${tableOf(lines)}`)
+    const file = values.out
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(
+      file,
+      `${JSON.stringify({ ...context, lines, rounds: measured, steadyPerSecond, steady }, null, 2)}\n`,
+    )
+    print(`all figures: ${file}`)
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Every round measures every target, each round beginning with another, so that none always profits from its place. */
+async function measureRounds(
+  server: DatabaseServer,
+  load: { readonly connections: number; readonly warmupMs: number; readonly durationMs: number },
+  rounds: number,
+): Promise<Rounds> {
+  const measured: Record<TargetName, Measurement[]> = {
+    service: [],
+    'no store': [],
+    'pg-boss': [],
+    'graphile-worker': [],
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    const first = round % TARGETS.length
+    for (const target of [...TARGETS.slice(first), ...TARGETS.slice(0, first)]) {
+      const result = await measure(target, server, load)
+      measured[target.name].push(result)
+      const { perSecond, p50Ms, p99Ms } = result
+      const figures = `${perSecond.toFixed(0).padStart(6)}/s  p50 ${p50Ms.toFixed(1)} ms  p99 ${p99Ms.toFixed(1)} ms`
+      print(`round ${round + 1} of ${rounds}  ${target.title.padEnd(26)} ${figures}`)
     }
   }
-  const ratios = rates.service.map((result, index) => result.perSecond / (rates['no store'][index]?.perSecond ?? NaN))
-  process.stdout.write(
-    `\ncommitted acknowledgements: median ${median(rates.service.map((result) => result.perSecond)).toFixed(0)}/s, ` +
-      `no store: ${median(rates['no store'].map((result) => result.perSecond)).toFixed(0)}/s, ` +
-      `ratio: median ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})\n`,
-  )
-} finally {
-  await server.stop()
-  rmSync(directory, { recursive: true, force: true })
+  return measured
 }
 
-async function measure(target: 'service' | 'no store'): Promise<LoadResult> {
-  const port = 18_080
-  const file = target === 'service' ? '../src/commands/serve.ts' : './no-store.ts'
-  const child = spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url))], {
-    env: {
-      PATH: process.env['PATH'],
-      DATABASE_URL: server.url,
-      ROLE: 'http',
-      HOST: '127.0.0.1',
-      PORT: String(port),
-      OPS_PORT: '0',
-      LOG_LEVEL: 'info',
-      RATE_LIMIT_PER_MINUTE: '0',
-      DISPATCH_API_KEY: KEY,
-      PROVIDER: 'mock',
+function describe(server: DatabaseServer, peers: Readonly<Record<string, string>>, form: object): object {
+  return {
+    date: new Date().toISOString(),
+    machine: {
+      processor: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      memoryGb: Math.round(totalmem() / 1024 ** 3),
+      system: `${platform()} ${release()}`,
     },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  const url = `http://127.0.0.1:${port}`
-  try {
-    await untilReady(url)
-    return await pushActivities(url, KEY, CONNECTIONS, SECONDS)
-  } finally {
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGTERM')
-    await gone
+    versions: { node: process.versions.node, postgres: server.version, ...peers },
+    postgres: server.settings,
+    form: { ...form, connections: CONNECTIONS, bodyBytes: Buffer.byteLength(ACTIVITY) },
+    settings: Object.fromEntries(TARGETS.map((target) => [target.title, target.settings])),
   }
 }
 
-async function untilReady(url: string): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (Date.now() < deadline) {
-    if (
-      await fetch(`${url}/readyz`).then(
-        (answer) => answer.ok,
-        () => false,
-      )
-    )
-      return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error(`${url} did not become ready`)
+function service(): Target {
+  const target = TARGETS.find(({ name }) => name === 'service')
+  if (target === undefined) throw new Error('targets.ts has no service')
+  return target
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? NaN) : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2
+function positive(name: 'rounds' | 'seconds' | 'warmup'): number {
+  const value = Number(values[name])
+  if (!(value > 0)) throw new Error(`--${name} is "${values[name]}" and must be a number above 0`)
+  return value
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
 }
