@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import type { Config } from './config.ts'
-import { registerErrorHandler } from './error-handler.ts'
+import { answerBrokenRequest, answerFrameworkError, registerErrorHandler, toCatalogueError } from './error-handler.ts'
 import { AppError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -46,7 +46,10 @@ export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    return503OnClosing: true,
+    // A request on a connection that is still open is served while we stop: refusing it would burn one of Reten's three tries.
+    return503OnClosing: false,
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerBrokenRequest,
     requestIdHeader: false, // ids of our own: a sender's would let it write into our log
     genReqId: () => crypto.randomUUID(),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
@@ -57,7 +60,9 @@ export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
   app.addSchema(readSchema('error'))
   app.decorateRequest('keyMatch', undefined)
   keepBytes(app)
-  app.addHook('onError', async (request, _reply, error) => recordRefusal(deps, request, error))
+  app.addHook('onError', async (request, _reply, error) => {
+    recordRefusal(deps, request, toCatalogueError(error))
+  })
   const failures = app.createRateLimit({
     max: MAX_FAILED_KEYS_PER_MINUTE,
     timeWindow: MINUTE_MS,
@@ -74,14 +79,34 @@ export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
   return { app, refuseFailedKey }
 }
 
-/** Every body arrives as the bytes it came in; each route says itself what it takes. */
+/**
+ * Every body arrives as the bytes it came in; each route says itself what it takes. The content type is hidden from Fastify
+ * while it reads a body: one that it cannot read would be refused before the body is there, and nothing of it could be kept.
+ */
 function keepBytes(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.decorateRequest('hiddenContentType', undefined)
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    request.hiddenContentType = request.headers['content-type']
+    delete request.headers['content-type']
+    done(null, payload)
+  })
+  app.addHook('preValidation', (request, _reply, done) => {
+    if (request.hiddenContentType !== undefined) request.headers['content-type'] = request.hiddenContentType
+    done()
+  })
 }
 
-function recordRefusal(deps: PublicAppDeps, request: FastifyRequest, error: Error): void {
-  const cause = error instanceof AppError ? error.code : 'code' in error ? String(error.code) : 'RCV_INTERNAL'
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The content type while a body is read; it stands among the headers before and after. */
+    hiddenContentType: string | undefined
+  }
+}
+
+function recordRefusal(deps: PublicAppDeps, request: FastifyRequest, error: AppError): void {
+  const cause = error.code
   const route = request.routeOptions.url ?? 'none'
   deps.metrics.requests.inc({ route, outcome: 'refused', cause })
   const key = request.headers['x-api-key']

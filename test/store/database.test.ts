@@ -1,5 +1,3 @@
-import { connect } from 'node:net'
-import type { Socket } from 'node:net'
 import { sql } from 'kysely'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -7,8 +5,8 @@ import { createLogger } from '../../src/logger.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import type { DatabaseHandle } from '../../src/store/database.ts'
 import { isDatabaseAway } from '../../src/store/database-errors.ts'
+import { openBreakableWay } from '../support/breakable-way.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { serveSockets } from '../support/local-server.ts'
 
 interface Fixture extends DatabaseHandle {
   readonly lines: readonly string[]
@@ -20,35 +18,6 @@ function open(t: Test, url: string, overrides: { poolSize?: number; silenceTimeo
   const handle = openDatabase({ url, poolSize: 2, logger, ...overrides })
   t.teardown(() => handle.close())
   return { ...handle, lines }
-}
-
-interface Way {
-  readonly url: string
-  /** What is sent from now on arrives nowhere, and nobody says so. */
-  readonly silence: () => void
-  /** Ends every connection in the middle of whatever it carries. */
-  readonly cut: () => void
-}
-
-/** A way to the server at `url` that can be broken. */
-async function createBreakableWay(t: Test, url: string): Promise<Way> {
-  const target = new URL(url)
-  const sockets = new Set<Socket>()
-  let isSilent = false
-  const origin = await serveSockets(t, (near) => {
-    sockets.add(near)
-    const far = connect(Number(target.port), target.hostname)
-    far.on('error', () => near.destroy())
-    near.on('close', () => far.destroy())
-    near.on('data', (bytes) => isSilent || far.write(bytes))
-    far.on('data', (bytes) => isSilent || near.write(bytes))
-  })
-  const way = new URL(url)
-  way.port = new URL(origin).port
-  const cut = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy()
-  }
-  return { url: way.href, cut, silence: () => (isSilent = true) }
 }
 
 void t.test('openDatabase', async (t) => {
@@ -90,7 +59,7 @@ void t.test('openDatabase', async (t) => {
 
   await t.test('outlives a connection that breaks under a statement, and opens another', async (t) => {
     const { url } = await createTestDatabase(t)
-    const way = await createBreakableWay(t, url)
+    const way = await openBreakableWay(t, url)
     const { db } = open(t, way.url, { poolSize: 1 })
     await sql`select 1`.execute(db)
 
@@ -121,7 +90,7 @@ void t.test('openDatabase', async (t) => {
 
   await t.test('gives up a connection on which nothing comes back, and opens another', async (t) => {
     const { url } = await createTestDatabase(t)
-    const way = await createBreakableWay(t, url)
+    const way = await openBreakableWay(t, url)
     // Far above what the statement takes; in service it is above the server's own time-out for a statement.
     const { db } = open(t, way.url, { poolSize: 1, silenceTimeoutMs: 300 })
     await sql`select 1`.execute(db)

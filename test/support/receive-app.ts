@@ -43,6 +43,8 @@ export interface Receiver {
   readonly metrics: Metrics
   /** Everything logged so far. */
   readonly log: readonly LogLine[]
+  /** Resolves with the first line of an event, logged already or not yet. */
+  logged(event: string): Promise<LogLine>
   /** Pushes a body as Reten does. Text and bytes travel as they are, anything else as JSON. */
   push(body: unknown, headers?: Readonly<Record<string, string | undefined>>): Promise<LightMyRequestResponse>
 }
@@ -52,8 +54,12 @@ export async function createReceiver(t: Test, options: ReceiverOptions = {}): Pr
   const { db, url } = await openTestDatabase(t, options.url)
   if (options.url === undefined) await addConnection(db, { settings: options.settings })
   const log: LogLine[] = []
-  // One line of our own JSON each.
-  const destination = { write: (line: string) => log.push(JSON.parse(line) as LogLine) }
+  const watchers = new Set<() => void>()
+  const write = (text: string): void => {
+    log.push(JSON.parse(text) as LogLine) // one line of our own JSON each
+    for (const look of watchers) look()
+  }
+  const destination = { write }
   const logger = createLogger({ level: 'debug', isPretty: false, destination })
   const metrics = createMetrics({ withNodeMetrics: false })
   const config = { trustProxy: false as const, maxBodyBytes: 1_048_576, rateLimitPerMinute: 0, ...options.config }
@@ -88,5 +94,14 @@ export async function createReceiver(t: Test, options: ReceiverOptions = {}): Pr
     const given = Object.fromEntries(Object.entries(all).filter((entry) => entry[1] !== undefined))
     return app.inject({ method: 'POST', url: '/activities', headers: given, payload })
   }
-  return { app, db, url, catalog, inbox, metrics, log, push }
+  const logged: Receiver['logged'] = (event) =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        const line = log.find((written) => written['event'] === event)
+        if (line !== undefined) resolve(line)
+      }
+      watchers.add(look)
+      look()
+    })
+  return { app, db, url, catalog, inbox, metrics, log, logged, push }
 }

@@ -1,0 +1,56 @@
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import type { Test } from 'tap'
+import { serveSockets } from './local-server.ts'
+
+/** A way to a server through a port of its own, that breaks as networks do. */
+export interface BreakableWay {
+  /** The server's address by this way. */
+  readonly url: string
+  /** What is sent from now on arrives nowhere, and nobody says so. */
+  readonly silence: () => void
+  /** What the server answers from now on arrives nowhere; what it is sent does. */
+  readonly swallowAnswers: () => void
+  /** Ends every connection in the middle of whatever it carries. */
+  readonly cut: () => void
+  /** Ends every connection and takes no more. */
+  readonly close: () => void
+  /** All is well again, for connections that are opened from now on. */
+  readonly restore: () => void
+}
+
+/** Opens a way to the server at `url` that ends with the test. */
+export async function openBreakableWay(t: Test, url: string): Promise<BreakableWay> {
+  const target = new URL(url)
+  const sockets = new Set<Socket>()
+  let state: 'open' | 'silent' | 'swallowing' | 'closed' = 'open'
+  const origin = await serveSockets(t, (near) => {
+    if (state === 'closed') {
+      near.resetAndDestroy()
+      return
+    }
+    sockets.add(near)
+    const far = connect(Number(target.port), target.hostname)
+    far.on('error', () => near.destroy())
+    near.on('close', () => far.destroy())
+    near.on('data', (bytes) => state === 'silent' || far.write(bytes))
+    far.on('data', (bytes) => state === 'silent' || state === 'swallowing' || near.write(bytes))
+  })
+  const way = new URL(url)
+  way.port = new URL(origin).port
+  const cut = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy()
+    sockets.clear()
+  }
+  return {
+    url: way.href,
+    cut,
+    silence: () => (state = 'silent'),
+    swallowAnswers: () => (state = 'swallowing'),
+    close: () => {
+      state = 'closed'
+      cut()
+    },
+    restore: () => (state = 'open'),
+  }
+}
