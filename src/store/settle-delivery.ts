@@ -1,5 +1,6 @@
 // Writing down what became of one delivery: the attempt, the job, the dispatch, and a result with its report job where there
-// is one already. Each is one statement, so it is all there or not at all; each names the claim, so a stale worker writes nothing.
+// is one already. Each is one statement, so it is all there or not at all; each names the claim and ends it, so a stale worker
+// writes nothing and nobody writes twice.
 //
 // Lock order, here as everywhere: the dispatch, then its job. Both are locked before anything is decided, so what is decided
 // by is what stands there now: another revision (the body changed meanwhile) makes the job due again for that one, and a
@@ -120,7 +121,7 @@ function settleUndone(
     proven as (
       delete from jobs using job where jobs.id = job.id and job.is_current and job.is_proven and ${isEndedByProof}
     ), kept as (
-      update jobs set leased_until = null, claimed_by = null, ${change}
+      update jobs set leased_until = null, claimed_by = null, claim_no = claim_no + 1, ${change}
       from job where jobs.id = job.id and job.is_current and not (job.is_proven and ${isEndedByProof})
     )
     select count(*)::int as settled from job`,
@@ -151,7 +152,7 @@ function endJob(): RawBuilder<unknown> {
 
 function renewJob(): RawBuilder<unknown> {
   return sql`renewed as (
-      update jobs set leased_until = null, claimed_by = null, due_at = now(), is_fate_unknown = false
+      update jobs set leased_until = null, claimed_by = null, claim_no = claim_no + 1, due_at = now(), is_fate_unknown = false
       from job where jobs.id = job.id and not job.is_current
     )`
 }

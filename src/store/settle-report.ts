@@ -1,4 +1,4 @@
-// Writing down what became of one report: attempt, job and result in one statement that names the claim.
+// Writing down what became of one report: attempt, job and result in one statement that names the claim and ends it.
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { ResultState } from '../dispatch/result.ts'
@@ -71,7 +71,8 @@ export async function settleReportRetry(db: Db, attempt: FinishedAttempt, retry:
     db,
     sql`
     with job as (
-      update jobs set leased_until = null, claimed_by = null, is_fate_unknown = ${retry.isFateUnknown}, crashes = 0,
+      update jobs set leased_until = null, claimed_by = null, claim_no = claim_no + 1, is_fate_unknown = ${retry.isFateUnknown},
+        crashes = 0,
         attempts = attempts + ${retry.isCharged ? 1 : 0}, due_at = now() + make_interval(secs => ${retry.delayMs / 1_000})
       where id = ${attempt.job.id} and claim_no = ${attempt.job.claimNo}
       returning id

@@ -25,12 +25,14 @@ export async function openLedger(t: Test, poolSize = 6): Promise<{ readonly db: 
   const { url } = await createTestDatabase(t)
   const handle = openDatabase({ url, poolSize, logger: createSilentLogger() })
   t.teardown(() => handle.close())
-  t.beforeEach(async () => {
-    // Emptying costs a twentieth of a database of each test's own.
-    for (const table of TABLES) await handle.db.deleteFrom(table).execute()
-    await addConnection(handle.db)
-  })
+  t.beforeEach(() => clearLedger(handle.db))
   return { db: handle.db, url }
+}
+
+/** Empty tables and the connection `acme`: a twentieth of what a database of one's own costs. */
+export async function clearLedger(db: Db): Promise<void> {
+  for (const table of TABLES) await db.deleteFrom(table).execute()
+  await addConnection(db)
 }
 
 const TABLES = [
