@@ -5,7 +5,7 @@ import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import helmet from '@fastify/helmet'
 import type { Config } from './config.ts'
-import { registerErrorHandler } from './error-handler.ts'
+import { answerBrokenRequest, answerFrameworkError, registerErrorHandler } from './error-handler.ts'
 import { AppError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import { guardAdminRoutes } from './ops/authorize.ts'
@@ -57,6 +57,8 @@ export async function createOpsApp(deps: OpsAppDeps): Promise<FastifyInstance> {
     requestIdHeader: false, // ids of our own: a sender's would let it write into our log and audit
     genReqId: () => randomUUID(),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerBrokenRequest,
   })
   registerErrorHandler(app)
   useOwnValidation(app)

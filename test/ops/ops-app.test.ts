@@ -45,6 +45,13 @@ void t.test("the operators' listener over real HTTP", async (t) => {
     t.match(await answer.json(), { statusCode: 404, error: 'Not Found', code: 'RCV_ROUTE_NOT_FOUND' })
   })
 
+  await t.test('answers a path that cannot be decoded in the same shape', async (t) => {
+    const answer = await fetch(`${origin}/admin/%zz`, { headers: { authorization } })
+
+    t.equal(answer.status, 400)
+    t.match(await answer.json(), { statusCode: 400, code: 'RCV_REQUEST_INVALID', requestId: String })
+  })
+
   await t.test('answers with security headers', async (t) => {
     const { headers } = await fetch(`${origin}/health`)
 
