@@ -26,8 +26,15 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** An ISO 8601 time as UTC with milliseconds, or undefined where it names no instant (a leap second, a 31st of April). */
+// Beyond these, ISO 8601 needs a sign that PostgreSQL does not read; PostgreSQL has no year 0.
+const EARLIEST_MS = Date.parse('0001-01-01T00:00:00.000Z')
+const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+
+/**
+ * An ISO 8601 time as UTC with milliseconds, or undefined where it names no instant (a leap second, a 31st of April) or one
+ * outside the years 1 to 9999.
+ */
 export function toUtc(text: string): string | undefined {
   const ms = Date.parse(text)
-  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString()
+  return ms >= EARLIEST_MS && ms <= LATEST_MS ? new Date(ms).toISOString() : undefined
 }

@@ -1,7 +1,7 @@
 // From an outcome to what happens to the job: pure, so that every pair can be tabled in a test.
 import type { Outcome } from './outcome.ts'
 import type { ResultContent } from './result.ts'
-import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs } from './retry-policy.ts'
+import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs, throttledDelayMs } from './retry-policy.ts'
 
 export type DeliveryDecision =
   | {
@@ -32,8 +32,6 @@ export interface DeliveryFacts {
   readonly random: () => number
 }
 
-// A provider that says "slower" without a time gets this long.
-const THROTTLED_DELAY_MS = 5_000
 // A resumed connection's jobs are due at once by then; the delay only spreads them.
 const PAUSED_DELAY_MS = 1_000
 
@@ -59,7 +57,7 @@ export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): Delivery
       if (idempotency === 'none') return { kind: 'parked', reason: outcome.code }
       return notBefore(idempotency === 'lookup' ? SEARCH_DELAY_MS : 0, retryOrGiveUp(facts, true, undefined))
     case 'throttled':
-      return { kind: 'retry', delayMs: throttledDelayMs(facts, outcome.retryAfterMs), isCharged: false, isFateUnknown }
+      return { kind: 'retry', delayMs: slowerBy(facts, outcome.retryAfterMs), isCharged: false, isFateUnknown }
     case 'unauthorized':
       return { kind: 'pause_connection', reason: outcome.message, delayMs: PAUSED_DELAY_MS }
     default:
@@ -80,9 +78,6 @@ function notBefore(delayMs: number, decision: DeliveryDecision): DeliveryDecisio
   return decision.kind === 'retry' ? { ...decision, delayMs: Math.max(delayMs, decision.delayMs) } : decision
 }
 
-function throttledDelayMs(facts: DeliveryFacts, retryAfterMs: number | undefined): number {
-  const delays = facts.retryDelaysSeconds ?? DEFAULT_RETRY_DELAYS_SECONDS
-  const longestMs = Math.max(...delays) * 1_000
-  const wishedMs = Math.min(Math.max(retryAfterMs ?? THROTTLED_DELAY_MS, 1_000), Math.max(longestMs, 1_000))
-  return Math.round(wishedMs * (1 + 0.2 * facts.random()))
+function slowerBy(facts: DeliveryFacts, retryAfterMs: number | undefined): number {
+  return throttledDelayMs(facts.retryDelaysSeconds ?? DEFAULT_RETRY_DELAYS_SECONDS, facts.random, retryAfterMs)
 }

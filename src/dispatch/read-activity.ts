@@ -83,7 +83,8 @@ function faultOfText(source: JsonObject, field: ActivityField): Fault[] {
   return message === undefined ? [] : [{ path, message }]
 }
 
-function faultOfCharacters(text: string): string | undefined {
+/** What keeps a text from being stored as it is, or from being told apart from another one; undefined where nothing does. */
+export function faultOfCharacters(text: string): string | undefined {
   if (text.includes('\u0000')) return 'must not hold U+0000'
   return text.isWellFormed() ? undefined : 'must not hold a lone surrogate'
 }

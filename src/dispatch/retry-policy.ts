@@ -31,3 +31,21 @@ export function nextDelayMs(
   const longestMs = Math.max(...delaysSeconds) * 1_000
   return Math.round(Math.max(jittered, Math.min(retryAfterMs, longestMs)))
 }
+
+// A destination that says "slower" without a time gets this long.
+const THROTTLED_DELAY_MS = 5_000
+const SHORTEST_THROTTLED_DELAY_MS = 1_000
+
+/**
+ * Milliseconds until the next try of a job that was asked to slow down, which costs no try: as long as the destination wishes
+ * or a few seconds, never beyond the longest step of the table, and spread so that all do not come back at once.
+ */
+export function throttledDelayMs(
+  delaysSeconds: readonly number[],
+  random: () => number,
+  retryAfterMs: number | undefined,
+): number {
+  const longestMs = Math.max(...delaysSeconds) * 1_000
+  const wishedMs = Math.min(Math.max(retryAfterMs ?? THROTTLED_DELAY_MS, SHORTEST_THROTTLED_DELAY_MS), longestMs)
+  return Math.round(Math.max(wishedMs, SHORTEST_THROTTLED_DELAY_MS) * (1 + JITTER * random()))
+}

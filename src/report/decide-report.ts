@@ -4,9 +4,10 @@
 //  409 after a try of ours whose answer was lost: it is there already
 //  409 otherwise           conflict: Reten holds another result, a person decides
 //  401, 403                the key is at fault, not the result: later, uncharged
-//  400, 404, other 4xx     failed, with Reten's words
-//  429, 5xx, no answer     later; used up: failed, or unproven where Reten may have it
-import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs } from '../dispatch/retry-policy.ts'
+//  400, 404, other 4xx     failed, with Reten's words; unproven where an earlier try may have put it there
+//  429                     later, uncharged
+//  5xx, no answer          later; used up: failed, or unproven where Reten may have it
+import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs, throttledDelayMs } from '../dispatch/retry-policy.ts'
 import type { RetenAnswer } from '../reten/reten-answer.ts'
 import type { ResultAccepted } from '../schema-types.ts'
 import { MINUTE_MS } from '../time.ts'
@@ -44,6 +45,10 @@ export function decideReport(answer: RetenAnswer<ResultAccepted>, facts: ReportF
     case 'unavailable': {
       const isFateUnknown = facts.isFateUnknown || answer.isSent
       const delays = facts.retryDelaysSeconds ?? DEFAULT_RETRY_DELAYS_SECONDS
+      if (answer.code === 'http_429') {
+        const slowerMs = throttledDelayMs(delays, facts.random, answer.retryAfterMs)
+        return { kind: 'retry', delayMs: slowerMs, isCharged: false, isFateUnknown }
+      }
       const delayMs = nextDelayMs(delays, facts.attempts + 1, facts.random, answer.retryAfterMs)
       if (delayMs !== undefined) return { kind: 'retry', delayMs, isCharged: true, isFateUnknown }
       const state = isFateUnknown ? 'unproven' : 'failed'
@@ -61,5 +66,6 @@ function decideRefusal(status: number, message: string, facts: ReportFacts): Rep
     const isFateUnknown = facts.isFateUnknown
     return { kind: 'retry', delayMs: KEY_REFUSED_DELAY_MS, isCharged: false, isFateUnknown }
   }
-  return { kind: 'ended', state: 'failed', reasonCode: `http_${status}`, reason: message }
+  const state = facts.isFateUnknown ? 'unproven' : 'failed'
+  return { kind: 'ended', state, reasonCode: `http_${status}`, reason: message }
 }
