@@ -31,6 +31,7 @@ export const ERRORS = Object.freeze({
   RCV_STATE_CONFLICT: refused(409),
   RCV_BODY_TOO_LARGE: refused(413),
   RCV_CONTENT_TYPE: refused(415),
+  RCV_CONTENT_ENCODING: refused(415),
   RCV_RATE_LIMITED: later(429),
   RCV_INTERNAL: refused(500),
   RCV_OVERLOADED: later(503),

@@ -28,16 +28,17 @@ void t.test('the catalogue of errors', async (t) => {
   })
 
   await t.test('is explained code by code in docs/errors.md, and nothing else is', async (t) => {
-    const text = await readFile(DOCUMENT, 'utf8').catch(() => undefined)
-    if (text === undefined) {
-      t.comment('docs/errors.md is not written yet')
-      return
-    }
-    // A heading, or the first cell of a table's row.
-    const explained = new Set([...text.matchAll(/^(?:#+|\|) *`?(RCV_[A-Z_]+)`?/gm)].map((match) => match[1]))
+    const text = await readFile(DOCUMENT, 'utf8')
+    // A heading, or the first cell of a table's row with the status in the second.
+    const explained = [...text.matchAll(/^(?:#+|\|) *`?(RCV_[A-Z_]+)`?(?: *\| *(\d{3}))?/gm)]
+    const statuses = new Map(explained.map(([, code = '', status]) => [code, status]))
 
-    for (const code of CODES) t.ok(explained.has(code), `${code} is explained`)
-    for (const code of explained) t.ok(code !== undefined && code in ERRORS, `${code} exists`)
+    for (const code of CODES) t.ok(statuses.has(code), `${code} is explained`)
+    for (const [code, status] of statuses) {
+      const kind = Object.entries(ERRORS).find(([name]) => name === code)?.[1]
+      t.ok(kind, `${code} exists`)
+      if (status !== undefined) t.equal(status, String(kind?.statusCode), `${code} has the status that is told`)
+    }
   })
 })
 

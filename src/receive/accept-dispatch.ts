@@ -15,6 +15,8 @@ export interface Push {
   readonly connection: Connection
   readonly body: Buffer
   readonly contentType: string | undefined
+  /** Absent where the bytes are the body itself. */
+  readonly contentEncoding?: string | undefined
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -38,12 +40,17 @@ export interface AcceptDeps {
  * Takes a push in. Whatever it resolves or throws, the body is committed somewhere before, unless the error says that the
  * database could not be reached or that we are overloaded.
  * Throws RCV_BODY_NOT_JSON, RCV_BODY_NOT_OBJECT, RCV_BODY_TOO_DEEP, RCV_ACTIVITY_ID_MISSING, RCV_BODY_INVALID (where the
- * connection refuses unreadable bodies), RCV_CONTENT_TYPE, and the inbox's errors.
+ * connection refuses unreadable bodies), RCV_CONTENT_TYPE, RCV_CONTENT_ENCODING, and the inbox's errors.
  */
 export async function acceptDispatch(deps: AcceptDeps, push: Push): Promise<Acceptance> {
   if (!isJsonType(push.contentType)) {
     const said = push.contentType === undefined ? 'missing' : `"${push.contentType.slice(0, 100)}"`
     return refuse(deps, push, 'RCV_CONTENT_TYPE', `content-type is ${said} and must be application/json`, [])
+  }
+  const encoding = push.contentEncoding?.trim().toLowerCase() ?? ''
+  if (encoding !== '' && encoding !== 'identity') {
+    const message = `content-encoding is "${encoding.slice(0, 100)}" and must be absent`
+    return refuse(deps, push, 'RCV_CONTENT_ENCODING', message, [])
   }
   const parsed = parseBody(push.body)
   if (!parsed.ok && parsed.value === undefined) return refuse(deps, push, parsed.code, parsed.message, [])

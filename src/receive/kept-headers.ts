@@ -4,7 +4,15 @@ import type { IncomingHttpHeaders } from 'node:http'
  * Headers kept beside a body: what helps to understand it later, and nothing that could hold a credential. The list allows;
  * anything a sender adds one day stays out until it is named here.
  */
-const KEPT_HEADERS = ['content-type', 'user-agent', 'x-request-id', 'traceparent', 'tracestate', 'webhook-id'] as const
+const KEPT_HEADERS = [
+  'content-type',
+  'content-encoding',
+  'user-agent',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+  'webhook-id',
+] as const
 
 // A header's text beyond this says nothing more.
 const MAX_VALUE_LENGTH = 500

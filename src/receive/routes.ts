@@ -74,6 +74,7 @@ async function receive(deps: ReceiveDeps, request: FastifyRequest, reply: Fastif
     connection: keyMatch.connection,
     body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
     contentType: request.headers['content-type'],
+    contentEncoding: request.headers['content-encoding'],
     headers: keptHeaders(request.headers),
   })
   const durationMs = performance.now() - startedAt

@@ -39,9 +39,10 @@ export async function quarantineBody(db: Db, unreadable: UnreadableBody): Promis
       conflict.column('id').doUpdateSet({
         times: sql<number>`quarantine.times + 1`,
         last_received_at: sql<Date>`now()`,
-        // What is shown is the latest reading, whole: a mapping that was repaired meanwhile may tell the id by now.
-        activity_id: sql<string | null>`excluded.activity_id`,
-        dispatch_id: sql<string | null>`excluded.dispatch_id`,
+        // What is shown is the latest reading; a mapping that was repaired meanwhile may tell the id by now. What was once
+        // known of it stays.
+        activity_id: sql<string | null>`coalesce(excluded.activity_id, quarantine.activity_id)`,
+        dispatch_id: sql<string | null>`coalesce(excluded.dispatch_id, quarantine.dispatch_id)`,
         code: sql<string>`excluded.code`,
         details: sql<string>`excluded.details`,
         content_type: sql<string | null>`excluded.content_type`,

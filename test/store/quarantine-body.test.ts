@@ -59,7 +59,7 @@ void t.test('quarantineBody', async (t) => {
     ])
   })
 
-  await t.test('shows the latest reading of a body, with all that belongs to it', async (t) => {
+  await t.test('shows the latest reading of a body, and keeps what was once known of it', async (t) => {
     const { db } = await openTestDatabase(t)
     await quarantineBody(db, unreadable({ contentType: 'text/plain', code: 'RCV_CONTENT_TYPE' }))
     const latest = unreadable({
@@ -82,6 +82,10 @@ void t.test('quarantineBody', async (t) => {
         headers: latest.headers,
         times: 2,
       },
+    ])
+    await quarantineBody(db, unreadable())
+    t.match(await rows(db), [
+      { activity_id: 'a-1', dispatch_id: latest.dispatchId, code: 'RCV_BODY_NOT_JSON', times: 3 },
     ])
     const [row] = await rows(db)
     t.ok(row !== undefined && row.last_received_at > row.first_received_at)
