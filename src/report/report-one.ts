@@ -147,6 +147,10 @@ function record(
     code: attempt.code,
     settled,
   }
+  if (settled === 'stale') {
+    deps.logger.warn({ event: 'report.stale', ...line }, 'another worker has the job by now')
+    return
+  }
   if (decision.kind === 'retry') {
     deps.logger.warn({ event: 'result.postponed', ...line, delayMs: decision.delayMs }, attempt.message)
     return

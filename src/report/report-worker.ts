@@ -73,7 +73,8 @@ async function claimableShares(deps: ReportWorkerDeps): Promise<readonly ClaimSh
   const shares: ClaimShare[] = []
   for (const name of await findDueConnections(deps.db, 'report')) {
     const connection = deps.catalog.get(name)
-    if (connection === undefined || deps.retenClients.get(connection) === undefined) continue
+    if (connection === undefined || connection.fault !== undefined) continue
+    if (deps.retenClients.get(connection) === undefined) continue
     shares.push({ connection: name, maxInFlight: MAX_REPORTS_IN_FLIGHT })
   }
   return shares

@@ -1,0 +1,181 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { createHttpClient } from '../../src/http-client.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { createReportWorker } from '../../src/report/report-worker.ts'
+import { createRetenClients } from '../../src/report/reten-clients.ts'
+import { sealSecrets } from '../../src/secret-box.ts'
+import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
+import { recordProviderEvent } from '../../src/store/record-provider-event.ts'
+import { systemClock } from '../../src/time.ts'
+import { createListeningLogger } from '../deliver/delivery-fixture.ts'
+import {
+  addConnection,
+  deliver,
+  makeAllDue,
+  openLedger,
+  readStory,
+  recordEvent,
+  storeDispatch,
+  tells,
+  until,
+} from '../support/ledger.ts'
+import { sendJson, serve } from '../support/local-server.ts'
+import type { LocalServer } from '../support/local-server.ts'
+import { RETEN_KEY } from './report-fixture.ts'
+
+const { db } = await openLedger(t)
+const http = createHttpClient()
+t.teardown(() => http.close())
+
+const SECRETS_KEYS = [{ id: 'k1', key: Buffer.alloc(32, 7) }]
+
+/** Gives `acme`, or another connection, a key for the Reten at `origin`. */
+async function giveKey(origin: string, name = 'acme'): Promise<void> {
+  const sealed = sealSecrets(SECRETS_KEYS, name, { retenApiKey: RETEN_KEY, provider: {} })
+  await db
+    .updateTable('connections')
+    .set({ reten_base_url: origin, secrets: sealed.bytes, secrets_key_id: sealed.keyId })
+    .where('name', '=', name)
+    .execute()
+}
+
+async function createWorker() {
+  const { logger, lines } = createListeningLogger()
+  const config = { environmentConnection: undefined, secretsKeys: SECRETS_KEYS }
+  const catalog = createConnectionCatalog({ db, config, logger })
+  await catalog.refresh()
+  const worker = createReportWorker({
+    db,
+    catalog,
+    retenClients: createRetenClients({ http, clock: systemClock }),
+    clock: systemClock,
+    random: () => 0.5,
+    logger,
+    metrics: createMetrics({ withNodeMetrics: false }),
+    worker: 'worker-a',
+  })
+  return { worker, catalog, lines }
+}
+
+/** The codes that Reten was told, in order. */
+function toldCodes(reten: LocalServer): unknown[] {
+  return reten.received.map(({ body }) => (JSON.parse(body) as { task_result: { result: string } }).task_result.result)
+}
+
+t.test('createReportWorker', async (t) => {
+  t.test('reports what is due', async (t) => {
+    const reten = await serve(t, (response, _request, number) => sendJson(response, 201, { id: `R-${number}` }))
+    await giveKey(reten.origin)
+    for (const activity of ['A-1', 'A-2', 'A-3']) {
+      await storeDispatch(db, activity)
+      await deliver(db, undefined, {})
+    }
+    const { worker } = await createWorker()
+
+    t.strictSame([await worker.runOnce(), await worker.runOnce()], [3, 0])
+    t.equal(reten.received.length, 3)
+  })
+
+  t.test('leaves results waiting whose connection has no key for Reten, and reports the others', async (t) => {
+    const reten = await serve(t, (response) => sendJson(response, 201, { id: 'R-1' }))
+    await addConnection(db, 'other')
+    await giveKey(reten.origin, 'other')
+    const keyless = await storeDispatch(db)
+    await deliver(db, undefined, {})
+    await storeDispatch(db, 'A-2', { connection: 'other' })
+    await recordEventOf('other', 'A-2')
+    const { worker, catalog } = await createWorker()
+
+    t.equal(await worker.runOnce(), 1)
+    tells(t, await readStory(db, keyless), { results: [{ state: 'pending' }], reports: [{ claim_no: 0, attempts: 0 }] })
+
+    await giveKey(reten.origin)
+    await catalog.refresh()
+    t.equal(await worker.runOnce(), 1, 'reported once the key is there')
+  })
+
+  t.test('reports for a connection that is paused', async (t) => {
+    const reten = await serve(t, (response) => sendJson(response, 201, { id: 'R-1' }))
+    await giveKey(reten.origin)
+    await storeDispatch(db)
+    await deliver(db, undefined, {})
+    await sql`update connections set state = 'paused', state_reason = 'a test'`.execute(db)
+    const { worker } = await createWorker()
+
+    t.equal(await worker.runOnce(), 1)
+  })
+
+  t.test('tells Reten the results of one dispatch one after another, in the order they came', async (t) => {
+    let underWay = 0
+    let most = 0
+    const reten = await serve(t, (response, _request, number) => {
+      underWay += 1
+      most = Math.max(most, underWay)
+      setImmediate(() => {
+        underWay -= 1
+        sendJson(response, 201, { id: `R-${number}` })
+      })
+    })
+    await giveKey(reten.origin)
+    const id = await storeDispatch(db)
+    await deliver(db)
+    for (const code of ['FIRST', 'SECOND', 'THIRD']) await recordEvent(db, id, { eventId: code, code })
+    const { worker } = await createWorker()
+    void worker.start()
+
+    await until(() => reten.received.length === 3)
+    await worker.stop()
+
+    t.strictSame(toldCodes(reten), ['FIRST', 'SECOND', 'THIRD'])
+    t.equal(most, 1)
+  })
+
+  t.test('does not tell of a beginning whose end came while it was being told, in vain, to Reten', async (t) => {
+    const reten = await serve(t, (response, _request, number) => {
+      if (number === 1) void endMeanwhile().then(() => sendJson(response, 503, { statusCode: 503, message: 'later' }))
+      else sendJson(response, 201, { id: 'R-1' })
+    })
+    await giveKey(reten.origin)
+    const id = await storeDispatch(db)
+    await deliver(db)
+    await recordEvent(db, id, { eventId: 'E-1', code: 'BEGUN', status: 'PENDING' })
+    const endMeanwhile = () => recordEvent(db, id, { eventId: 'E-2', code: 'ENDED' })
+    const { worker } = await createWorker()
+
+    for (let turn = 0; turn < 4; turn += 1) {
+      await makeAllDue(db)
+      await worker.runOnce()
+    }
+
+    t.strictSame(toldCodes(reten), ['BEGUN', 'ENDED'])
+    t.match(JSON.parse(reten.received[1]?.body ?? ''), { hard_override: true }, 'Reten may have the beginning')
+    tells(t, await readStory(db, id), {
+      dispatch: { state: 'completed' },
+      results: [{ state: 'unproven', reason_code: 'superseded' }, { state: 'reported' }],
+      reports: [],
+    })
+  })
+
+  t.test('gives back what it claimed and could not begin, without a doubt', async (t) => {
+    await giveKey('http://127.0.0.1:1')
+    const id = await storeDispatch(db)
+    await deliver(db, undefined, {})
+    const { worker } = await createWorker()
+    // Readable for the claim, which reads jobs alone, and not for what comes after it.
+    await sql`alter table results rename column external_status to hidden`.execute(db)
+    t.teardown(() => sql`alter table results rename column hidden to external_status`.execute(db))
+
+    await t.rejects(worker.runOnce(), { code: '42703' })
+
+    const reports = await db.selectFrom('jobs').selectAll().where('dispatch_id', '=', id).execute()
+    t.match(reports, [{ leased_until: null, is_fate_unknown: false, crashes: 0, attempts: 0 }])
+  })
+})
+
+/** A result of a dispatch of another connection than `acme`. */
+async function recordEventOf(connection: string, activityId: string): Promise<void> {
+  const content = { status: 'EFFECTIVE', code: 'SALE_COMPLETED', occurredAt: '2026-05-04T15:20:00.000Z' } as const
+  const event = { activityId, content }
+  await recordProviderEvent(db, { connection, provider: 'test', event, body: Buffer.from(activityId) })
+}
