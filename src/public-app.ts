@@ -63,11 +63,8 @@ export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
   app.addHook('onError', async (request, _reply, error) => {
     recordRefusal(deps, request, toCatalogueError(error))
   })
-  const failures = app.createRateLimit({
-    max: MAX_FAILED_KEYS_PER_MINUTE,
-    timeWindow: MINUTE_MS,
-    keyGenerator: (request) => request.ip,
-  })
+  // By address; the addresses of one IPv6 network count as one, since a single host can take any of them.
+  const failures = app.createRateLimit({ max: MAX_FAILED_KEYS_PER_MINUTE, timeWindow: MINUTE_MS })
   const refuseFailedKey = async (request: FastifyRequest): Promise<AppError> => {
     const counted = await failures(request)
     if (counted.isAllowed || !counted.isExceeded)
