@@ -31,13 +31,20 @@ export const ACTIVITIES_ROUTE = '/activities'
 /** Adds the route. `app` hands bodies over as raw bytes and has a `keyMatch` on its requests. */
 export function registerReceiveRoutes(app: FastifyInstance, deps: ReceiveDeps): void {
   const answer = readSchema('dispatch-answer')
+  const accepting: AcceptDeps = {
+    inbox: deps.inbox,
+    quarantine: async (unreadable) => {
+      await deps.quarantine(unreadable)
+      deps.metrics.quarantined.inc({ connection: unreadable.connection, code: unreadable.code })
+    },
+  }
   app.route({
     method: 'POST',
     url: ACTIVITIES_ROUTE,
     ...(deps.rateLimitPerMinute > 0 ? { config: { rateLimit: rateLimit(deps.rateLimitPerMinute) } } : {}),
     schema: { response: { 200: answer, 201: answer, 202: answer } },
     onRequest: (request, reply) => authenticate(deps, request, reply),
-    handler: (request, reply) => receive(deps, request, reply),
+    handler: (request, reply) => receive(deps, accepting, request, reply),
   })
 }
 
@@ -66,11 +73,16 @@ async function authenticate(deps: ReceiveDeps, request: FastifyRequest, _reply: 
   request.keyMatch = match
 }
 
-async function receive(deps: ReceiveDeps, request: FastifyRequest, reply: FastifyReply): Promise<DispatchAnswer> {
+async function receive(
+  deps: ReceiveDeps,
+  accepting: AcceptDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<DispatchAnswer> {
   const { keyMatch, body } = request
   if (keyMatch === undefined) throw new AppError('RCV_UNAUTHORIZED', 'the key is missing or not valid')
   const startedAt = performance.now()
-  const acceptance = await acceptDispatch(deps, {
+  const acceptance = await acceptDispatch(accepting, {
     connection: keyMatch.connection,
     body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
     contentType: request.headers['content-type'],
@@ -106,7 +118,6 @@ function record(
   const { dispatchId, activityId } = acceptance
   const line = { dispatchId, activityId, connection, durationMs: Math.round(durationMs * 10) / 10 }
   if (acceptance.kind === 'quarantined') {
-    deps.metrics.quarantined.inc({ connection, code: acceptance.code })
     deps.metrics.requests.inc({ route: ACTIVITIES_ROUTE, outcome: 'quarantined', cause: acceptance.code })
     request.log.warn({ event: 'dispatch.quarantined', ...line, code: acceptance.code, faults: acceptance.faults })
     return
