@@ -293,6 +293,8 @@ void t.test('submit', async (t) => {
 
     t.equal(refusal, 'RCV_OVERLOADED', 'long before 160 MiB')
     t.equal(await answers[0], 'RCV_DATABASE_UNAVAILABLE', 'what was admitted is answered')
+    await Promise.all(answers)
+    await new Promise(setImmediate)
     t.equal(await submit('later'), 'RCV_DATABASE_UNAVAILABLE', 'and makes room')
   })
 })
