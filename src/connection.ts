@@ -26,6 +26,8 @@ export interface Connection {
   readonly settings: EffectiveSettings
   readonly providerSettings: Readonly<Record<string, unknown>>
   readonly providerSecrets: Readonly<Record<string, string>>
+  /** Why it cannot deliver or report: a secret that does not open, a setting nobody knows. It receives all the same. */
+  readonly fault?: string | undefined
   /** Changes whenever anything above but the state does: clients built from a connection are kept per version. */
   readonly version: string
 }
@@ -44,6 +46,18 @@ export function checkSettings(value: unknown): ConnectionSettings {
   throw new AppError('RCV_REQUEST_INVALID', `settings${fault?.path ?? ''} ${fault?.message ?? 'are wrong'}`, {
     details: checked.faults,
   })
+}
+
+/**
+ * The settings that can be understood, key by key, for a connection whose settings as a whole cannot: where its bodies hold
+ * what must not be forgotten because of another setting's fault.
+ */
+export function understoodSettings(value: unknown): ConnectionSettings {
+  check ??= compileSchema<ConnectionSettings>('connection-settings')
+  if (typeof value !== 'object' || value === null) return {}
+  const understood: Record<string, unknown> = {}
+  for (const [key, one] of Object.entries(value)) if (check({ [key]: one }).ok) understood[key] = one
+  return checkSettings(understood)
 }
 
 /** Settings with defaults filled in. */

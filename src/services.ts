@@ -1,4 +1,4 @@
-// Long-running parts share one small contract, are started in order and stopped in reverse, each stop within a bound.
+// Long-running parts share one small contract, are started in order and stopped together, each stop within a bound.
 import type { Logger } from 'pino'
 
 /** A part that runs until it is stopped. `stop` finishes what was begun and gives the rest back. */
@@ -25,17 +25,22 @@ export async function startServices(services: readonly Service[]): Promise<void>
 }
 
 /**
- * Stops services in reverse order. A stop that takes longer than `timeoutMs` is logged and left behind, so that one stuck
- * part cannot keep the others from finishing.
+ * Stops services side by side: each finishes what it began, and none waits for another's grace. A stop that takes longer than
+ * `timeoutMs` is logged and left behind, so that one stuck part cannot keep the process from ending.
  */
 export async function stopServices(services: readonly Service[], timeoutMs: number, logger: Logger): Promise<void> {
-  for (const service of services.toReversed()) {
-    try {
-      await within(service.stop(), timeoutMs)
-    } catch (error) {
-      logger.error({ event: 'service.stop_failed', service: service.name, err: error }, `${service.name} did not stop`)
-    }
-  }
+  await Promise.all(
+    services.map(async (service) => {
+      try {
+        await within(service.stop(), timeoutMs)
+      } catch (error) {
+        logger.error(
+          { event: 'service.stop_failed', service: service.name, err: error },
+          `${service.name} did not stop`,
+        )
+      }
+    }),
+  )
 }
 
 async function within(work: Promise<void>, timeoutMs: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Connection } from '../connection.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { AppError } from '../errors.ts'
 import type { KeptBody, Reread } from '../ops/replay-quarantined.ts'
@@ -13,6 +14,11 @@ const UNREADABLE = new Set([
   'RCV_ACTIVITY_ID_MISSING',
 ])
 
+/** An older body than the one that is delivered must not become the newer one by being read again. */
+function keepingChanges(connection: Connection): Connection {
+  return { ...connection, settings: { ...connection.settings, onChangedBody: 'keep' } }
+}
+
 /** Takes a kept body in like a push of its connection; it was kept before, so it is not put in quarantine a second time. */
 export function buildAcceptAgain(
   inbox: AcceptDeps['inbox'],
@@ -23,7 +29,7 @@ export function buildAcceptAgain(
     if (connection === undefined) throw new AppError('RCV_CONNECTION_NOT_FOUND', `there is no connection ${name}`)
     try {
       // Whatever type it was sent as: who replays it wants it read as JSON.
-      const push = { connection, headers, body, contentType: 'application/json' }
+      const push = { connection: keepingChanges(connection), headers, body, contentType: 'application/json' }
       const acceptance = await acceptDispatch({ inbox, quarantine: async () => {} }, push)
       if (acceptance.kind === 'quarantined')
         return { kind: 'unreadable', code: acceptance.code, faults: acceptance.faults }

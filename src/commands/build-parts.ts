@@ -92,7 +92,7 @@ export function buildParts(input: PartsInput): Parts {
     loops.set('report', createReportWorker({ ...shared, retenClients }))
   }
   const services = [
-    createPeriodic({ name: 'connections', pattern: EVERY_5_SECONDS, logger, run: () => catalog.refresh() }),
+    connectionsService(catalog, logger),
     createPeriodic({
       name: 'partitions',
       pattern: EVERY_HOUR,
@@ -104,6 +104,17 @@ export function buildParts(input: PartsInput): Parts {
     ...(config.role === 'http' ? [] : workerServices(input, worker, [...loops.values()], nudge)),
   ]
   return { db, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
+}
+
+/** Keeps the catalog fresh; its fault names the connections that cannot work as well. */
+function connectionsService(catalog: ConnectionCatalog, logger: Logger): Service {
+  const refreshing = createPeriodic({
+    name: 'connections',
+    pattern: EVERY_5_SECONDS,
+    logger,
+    run: () => catalog.refresh(),
+  })
+  return { ...refreshing, fault: () => refreshing.fault() ?? catalog.fault() }
 }
 
 function workerServices(

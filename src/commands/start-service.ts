@@ -53,6 +53,10 @@ export interface StartOptions {
 // Each part's own bound on stopping: a loop's grace (10 s) and then some. All of it stays below fly.toml's kill_timeout.
 const STOP_TIMEOUT_MS = 15_000
 
+// Above the interval of common health checks' half; with the other bounds it stays below fly.toml's kill_timeout.
+const DRAIN_MS = 5_000
+// A client that sends half a request and waits would hold the listener open for as long as it likes.
+const CLOSE_TIMEOUT_MS = 10_000
 // A database that starts beside us (a reboot, a fail-over) is there within this; longer is an outage to be told.
 const DATABASE_WAIT_MS = 30_000
 
@@ -105,6 +109,8 @@ export async function startService(options: StartOptions): Promise<RunningServic
     const publicUrl = await openPublic({ config, logger, metrics, parts, health, inbox, cleanups })
     cleanups.push(async () => {
       isDraining = true
+      // A load balancer sees that readiness fails, and sends elsewhere, while this listener still answers.
+      if (config.isProduction) await new Promise((resolve) => setTimeout(resolve, DRAIN_MS))
     })
     const addresses = { public: publicUrl, operators: opsUrl }
     logger.info({ event: 'service.started', ...describeConfig(config), ...addresses }, 'ready')
@@ -165,7 +171,7 @@ async function openOps(input: ListenerInput): Promise<string> {
     checkAdapter: (draft) => parts.adapters.check(draft),
     providers: Object.keys(ADAPTERS),
   })
-  cleanups.push(() => app.close())
+  cleanups.push(() => closeWithin(app, CLOSE_TIMEOUT_MS))
   await app.listen({ host: config.opsHost, port: config.opsPort })
   return urlOf(app, config.opsHost)
 }
@@ -193,7 +199,7 @@ async function openPublic(input: ListenerInput): Promise<string> {
     })
   }
   // Answers whatever is in flight, then the inbox is empty and closes.
-  cleanups.push(() => app.close())
+  cleanups.push(() => closeWithin(app, CLOSE_TIMEOUT_MS))
   await app.listen({ host: config.host, port: config.port })
   return urlOf(app, config.host)
 }
@@ -208,6 +214,13 @@ async function readEvent(
   const adapter = await parts.adapters.get(connection)
   if ((adapter?.provider ?? connection.provider) !== provider) return undefined
   return adapter?.readEvent?.(body) ?? readProviderEvent(body)
+}
+
+/** Stops listening and answers what is in flight; what is not over then is cut. */
+async function closeWithin(app: FastifyInstance, timeoutMs: number): Promise<void> {
+  const force = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
+  await app.close()
+  clearTimeout(force)
 }
 
 function urlOf(app: FastifyInstance, host: string): string {

@@ -58,6 +58,14 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
     }),
   })
 
+  const closeQuietly = async (entry: Entry): Promise<void> => {
+    try {
+      await (await entry.adapter)?.close()
+    } catch (error) {
+      deps.logger.warn({ event: 'adapter.close_failed', err: error }, 'an adapter did not close')
+    }
+  }
+
   return {
     get: async (connection) => {
       const version = `${connection.version}:${hash('sha256', JSON.stringify(connection.providerSecrets), 'hex')}`
@@ -65,7 +73,7 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
       if (known?.version === version) return known.adapter
       const entry = build(connection, version)
       entries.set(connection.name, entry)
-      void known?.adapter.then((adapter) => adapter?.close())
+      if (known !== undefined) void closeQuietly(known)
       return entry.adapter
     },
     check: async (draft) => {
@@ -73,7 +81,7 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
       await adapter.close()
     },
     close: async () => {
-      for (const entry of entries.values()) await (await entry.adapter)?.close()
+      for (const entry of entries.values()) await closeQuietly(entry)
     },
   }
 }

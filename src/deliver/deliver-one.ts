@@ -73,9 +73,16 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
   const giveBack = async (delayMs: number, isFateUnknown: boolean): Promise<void> => {
     await insist(deps.db, () => releaseJob(deps.db, { ...ready.job, delayMs, isFateUnknown }), patience)
   }
+  // By the calendar, not by a stopwatch: a machine that slept after the claim has less left than it thinks, and another
+  // worker may have the job by now.
+  const leftMs = ready.job.claimedAtMs + (deps.deadlineMs ?? DEADLINE_MS) - Date.now()
+  if (leftMs <= 0) {
+    await giveBack(0, ready.job.isFateUnknown)
+    return
+  }
   let asked: Asked
   try {
-    asked = await askAdapter(ready, AbortSignal.any([signal, AbortSignal.timeout(deps.deadlineMs ?? DEADLINE_MS)]))
+    asked = await askAdapter(ready, AbortSignal.any([signal, AbortSignal.timeout(leftMs)]))
   } catch (error) {
     const { dispatchId, connection } = ready.job
     deps.logger.error(
@@ -102,7 +109,11 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
     random: deps.random,
   })
   const attempt = toAttempt(deps, ready.job, outcome, startedAt, performance.now() - start)
-  const settled = await insist(deps.db, () => settleOutcome(deps, attempt, decision), patience)
+  const settled = await insist(
+    deps.db,
+    () => settleOutcome(deps, attempt, decision, ready.connection.version),
+    patience,
+  )
   record(deps, ready, outcome, decision, attempt, settled)
 }
 
@@ -217,8 +228,8 @@ function record(
   }
   if (settled === 'stale') deps.logger.warn({ event: 'delivery.stale', ...line }, 'another worker has the job by now')
   else if (decision.kind === 'failed' || decision.kind === 'parked')
-    deps.logger.error({ event: 'delivery.gave_up', ...line }, attempt.message)
+    deps.logger.error({ event: 'delivery.gave_up', ...line })
   else if (decision.kind === 'delivered') deps.logger.info({ event: 'delivery.attempted', ...line })
-  else deps.logger.warn({ event: 'delivery.attempted', ...line }, attempt.message)
+  else deps.logger.warn({ event: 'delivery.attempted', ...line })
   if (settled === 'settled' && decision.kind === 'delivered' && decision.result !== undefined) deps.onReportDue()
 }

@@ -68,7 +68,7 @@ async function claimableShares(deps: DeliveryWorkerDeps): Promise<readonly Claim
   const shares: ClaimShare[] = []
   for (const name of await findDueConnections(deps.db, 'deliver')) {
     const connection = deps.catalog.get(name)
-    if (connection === undefined || connection.state !== 'active') continue
+    if (connection === undefined || connection.state !== 'active' || connection.fault !== undefined) continue
     if ((await deps.adapters.get(connection)) === undefined) continue
     shares.push({ connection: name, maxInFlight: connection.settings.maxInFlight })
   }

@@ -16,11 +16,12 @@ export interface SettleDeps {
   readonly onConnectionChanged: () => void
 }
 
-/** Settles the job of `attempt` as decided. Rejects with PostgreSQL's error where nothing could be written. */
+/** Settles the job of `attempt` as decided; `connectionVersion` is the one the provider was called with. Rejects with PostgreSQL's error where nothing could be written. */
 export function settleOutcome(
   deps: SettleDeps,
   attempt: FinishedAttempt,
   decision: DeliveryDecision,
+  connectionVersion: string,
 ): Promise<Settled> {
   switch (decision.kind) {
     case 'delivered':
@@ -32,7 +33,7 @@ export function settleOutcome(
     case 'parked':
       return settleParked(deps.db, attempt, decision.reason)
     case 'pause_connection':
-      return pause(deps, attempt, decision)
+      return pause(deps, attempt, decision, connectionVersion)
     default:
       return decision satisfies never
   }
@@ -61,11 +62,12 @@ async function pause(
   { db, logger, worker, onConnectionChanged }: SettleDeps,
   attempt: FinishedAttempt,
   decision: Extract<DeliveryDecision, { kind: 'pause_connection' }>,
+  version: string,
 ): Promise<Settled> {
   const { connection: name, isFateUnknown } = attempt.job
   const reason = storable(decision.reason) ?? ''
-  if (await pauseConnection(db, { name, reason, actor: worker })) {
-    logger.error({ event: 'connection.paused', connection: name, reason }, `${name} is paused`)
+  if (await pauseConnection(db, { name, reason, version, actor: worker })) {
+    logger.error({ event: 'connection.paused', connection: name }, `${name} is paused: its provider refuses our key`)
     onConnectionChanged()
   }
   return settleRetry(db, attempt, { delayMs: decision.delayMs, isCharged: false, isFateUnknown })

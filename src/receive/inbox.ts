@@ -13,12 +13,14 @@ import type { Repeat, RepeatKind } from '../store/record-repeat.ts'
 
 // More rows make the statement longer without making it cheaper per row; measured flat from 64 on.
 const MAX_BATCH_ROWS = 64
+// A batch of large bodies is cut shorter: it is copied twice on its way to the database.
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
 // One flush writes while the other is being built; more only contend for the log.
 const MAX_FLUSHES = 2
 // At 10,000 requests a second this is a tenth of a second of work; more waiting than that is better tried again later.
 const MAX_WAITING = 1_000
-// Bodies held in memory while they wait.
-const MAX_WAITING_BYTES = 64 * 1024 * 1024
+// Bodies held in memory until they are answered; with their copies this stays far below a small machine's memory.
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
 
 export type Receipt = 'new' | RepeatKind
 
@@ -64,9 +66,14 @@ export function createInbox(deps: InboxDeps): Inbox {
   }
 
   const take = (): Waiting[] => {
-    const batch = queue.slice(0, MAX_BATCH_ROWS)
-    queue = queue.slice(MAX_BATCH_ROWS)
-    for (const waiting of batch) waitingBytes -= waiting.row.body.length
+    let [rows, bytes] = [0, 0]
+    for (const { row } of queue) {
+      bytes += row.body.length
+      if (rows > 0 && (rows >= MAX_BATCH_ROWS || bytes > MAX_BATCH_BYTES)) break
+      rows += 1
+    }
+    const batch = queue.slice(0, rows)
+    queue = queue.slice(rows)
     return batch
   }
 
@@ -74,6 +81,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     flushes += 1
     await store(deps, batch) // answers every caller itself and never throws
     flushes -= 1
+    for (const { row } of batch) waitingBytes -= row.body.length
     schedule()
     if (isIdle()) closing?.resolve()
   }

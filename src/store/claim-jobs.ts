@@ -32,6 +32,8 @@ export interface ClaimedJob {
   readonly attempts: number
   readonly crashes: number
   readonly isFateUnknown: boolean
+  /** When it was asked for, by this process's clock in milliseconds since 1970: the lease began no earlier. */
+  readonly claimedAtMs: number
 }
 
 /**
@@ -40,6 +42,7 @@ export interface ClaimedJob {
  */
 export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly ClaimedJob[]> {
   if (request.shares.length === 0) return []
+  const claimedAtMs = Date.now()
   return db.transaction().execute(async (tx) => {
     const locked = await tx
       .selectFrom('connections')
@@ -58,7 +61,7 @@ export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly
     const names = new Set(locked.map((row) => row.name))
     const shares = request.shares.filter((share) => names.has(share.connection))
     if (shares.length === 0) return []
-    const { rows } = await sql<ClaimedJob>`
+    const { rows } = await sql<Omit<ClaimedJob, 'claimedAtMs'>>`
       with free as materialized (
         select s.connection, greatest(0, s.max_in_flight - (
           select count(*) from jobs j
@@ -79,7 +82,7 @@ export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly
       from picked where jobs.id = picked.id
       returning jobs.id, kind, connection, dispatch_id as "dispatchId", result_id as "resultId", revision,
                 claim_no as "claimNo", attempts, crashes, is_fate_unknown as "isFateUnknown"`.execute(tx)
-    return rows.toSorted((a, b) => a.id - b.id)
+    return rows.toSorted((a, b) => a.id - b.id).map((row) => ({ ...row, claimedAtMs }))
   })
 }
 

@@ -4,7 +4,7 @@
 import { hash } from 'node:crypto'
 import type { Config, SecretsKey } from '../config.ts'
 import type { Connection } from '../connection.ts'
-import { checkSettings, effectiveSettings } from '../connection.ts'
+import { checkSettings, effectiveSettings, understoodSettings } from '../connection.ts'
 import type { Logger } from '../logger.ts'
 import type { Db } from './database.ts'
 import { createKeyLookup } from './key-lookup.ts'
@@ -30,6 +30,8 @@ export interface ConnectionCatalog {
   list(): readonly Connection[]
   /** The connection a key opens, a key stored a moment ago included. Throws PostgreSQL's errors where a key is not known. */
   authenticate(key: string, purpose: KeyPurpose): Promise<KeyMatch | undefined>
+  /** One sentence that names the connections that cannot deliver or report, or undefined. */
+  fault(): string | undefined
   /** Shows whatever was committed before it was called. Throws PostgreSQL's errors; what was known stays known then. */
   refresh(): Promise<void>
 }
@@ -54,12 +56,26 @@ export function createConnectionCatalog(deps: CatalogDeps): ConnectionCatalog {
   let underWay: Promise<void> | undefined
   let next: Promise<void> | undefined
 
+  // Said once, and again when it changes: the catalog is read every few seconds.
+  const told = new Map<string, string>()
+  const tellFault = ({ name, state, fault }: Connection): void => {
+    if (fault === undefined || state === 'archived') {
+      told.delete(name)
+      return
+    }
+    if (told.get(name) === fault) return
+    told.set(name, fault)
+    const message = `${name} receives, but cannot deliver or report: ${fault}`
+    logger.error({ event: 'connection.unusable', connection: name }, message)
+  }
+
   const read = async (): Promise<void> => {
     const { connections, keys } = await loadConnections(db)
     const byName = new Map<string, Connection>()
     for (const row of connections) {
-      const connection = buildConnection(row, config, logger)
-      if (connection !== undefined) byName.set(row.name, connection)
+      const connection = buildConnection(row, config)
+      byName.set(row.name, connection)
+      tellFault(connection)
     }
     const byDigest = new Map(
       keys.map((key) => [`${key.purpose}:${key.digest}`, { connection: key.connection, keyId: key.id }]),
@@ -101,6 +117,12 @@ export function createConnectionCatalog(deps: CatalogDeps): ConnectionCatalog {
       await refresh()
       return find(slot)
     },
+    fault: () => {
+      const faulty = [...snapshot.connections.values()].filter(
+        ({ state, fault }) => state !== 'archived' && fault !== undefined,
+      )
+      return faulty.length === 0 ? undefined : faulty.map(({ name, fault }) => `${name}: ${fault}`).join('; ')
+    },
     refresh,
   }
 }
@@ -127,26 +149,36 @@ function addEnvironmentKeys(
   }
 }
 
-/** A row that cannot be used (its secrets do not open) is left out and said so, rather than taking all others down. */
-function buildConnection(row: ConnectionRow, config: CatalogDeps['config'], logger: Logger): Connection | undefined {
+/**
+ * A connection whose secrets do not open, or whose settings a newer release wrote, still receives: that needs neither, and a
+ * refusal would lose what Reten pushes. It delivers and reports nothing until its fault is mended.
+ */
+function buildConnection(row: ConnectionRow, config: CatalogDeps['config']): Connection {
+  const secrets = attempt(() =>
+    row.origin === 'environment' ? environmentSecrets(config) : storedSecrets(row, config.secretsKeys),
+  )
+  const settings = attempt(() => checkSettings(row.settings))
+  return Object.freeze({
+    name: row.name,
+    provider: row.provider,
+    origin: row.origin,
+    state: row.state,
+    stateReason: row.state_reason ?? undefined,
+    retenBaseUrl: row.reten_base_url ?? undefined,
+    retenApiKey: secrets.value?.retenApiKey,
+    settings: effectiveSettings(settings.value ?? understoodSettings(row.settings)),
+    providerSettings: row.provider_settings,
+    providerSecrets: secrets.value?.provider ?? {},
+    fault: secrets.fault ?? settings.fault,
+    version: row.updated_at.toISOString(),
+  })
+}
+
+function attempt<T>(read: () => T): { readonly value?: T; readonly fault?: string } {
   try {
-    const secrets = row.origin === 'environment' ? environmentSecrets(config) : storedSecrets(row, config.secretsKeys)
-    return Object.freeze({
-      name: row.name,
-      provider: row.provider,
-      origin: row.origin,
-      state: row.state,
-      stateReason: row.state_reason ?? undefined,
-      retenBaseUrl: row.reten_base_url ?? undefined,
-      retenApiKey: secrets.retenApiKey,
-      settings: effectiveSettings(checkSettings(row.settings)),
-      providerSettings: row.provider_settings,
-      providerSecrets: secrets.provider,
-      version: row.updated_at.toISOString(),
-    })
+    return { value: read() }
   } catch (error) {
-    logger.error({ event: 'connection.unusable', connection: row.name, err: error }, 'a connection cannot be used')
-    return undefined
+    return { fault: error instanceof Error ? error.message : 'a fault without a name' }
   }
 }
 

@@ -38,6 +38,9 @@ const SILENCE_TIMEOUT_MS = 35_000
 // Below the one for silence: a connection that rests is closed before it could be taken for a dead one.
 const IDLE_TIMEOUT_MS = 30_000
 
+// After a fail-over a connection may have ended at a server that takes no writes: none is kept for ever.
+const MAX_LIFETIME_SECONDS = 300
+
 // The kernel's own is two hours.
 const KEEP_ALIVE_DELAY_MS = 10_000
 
@@ -50,6 +53,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
     connectionString: options.url,
     max: options.poolSize,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    maxLifetimeSeconds: MAX_LIFETIME_SECONDS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,

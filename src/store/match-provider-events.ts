@@ -76,8 +76,13 @@ async function findFitting(db: Db, waiting: readonly WaitingEvent[]): Promise<Wa
 async function apply(db: Db, logger: Logger, row: WaitingEvent): Promise<boolean> {
   const { id, connection } = row
   try {
-    const found = await db.transaction().execute((tx) => applyEvent(tx, id, { connection, event: toEvent(row) }))
-    return found !== undefined
+    return await db.transaction().execute(async (tx) => {
+      // The provider may be telling it again at this moment: whoever locks it first applies it, the other leaves it alone.
+      const { rows } = await sql`
+        select from provider_events where id = ${id} and matched_at is null for update`.execute(tx)
+      if (rows.length === 0) return false
+      return (await applyEvent(tx, id, { connection, event: toEvent(row) })) !== undefined
+    })
   } catch (error) {
     if (isDatabaseAway(error)) throw error
     logger.error(

@@ -70,5 +70,5 @@ async function makeCurrent(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: num
     select 'deliver', connection, id, commerce_id, seq, revision from d
     on conflict (dispatch_id) where kind = 'deliver' do update set
       revision = excluded.revision, commerce_id = excluded.commerce_id, parked_reason = null,
-      due_at = now(), attempts = 0, crashes = 0`.execute(tx)
+      due_at = now(), attempts = 0, crashes = 0, is_fate_unknown = false`.execute(tx)
 }

@@ -35,9 +35,7 @@ export async function settleDelivered(
   const withResult = result === undefined ? sql`` : sql`, ${insertResult({ source: 'adapter', content: result })}`
   // A final result in the reply proves the delivery like the reply itself does; both lead to the same state.
   const event = result !== undefined && isFinal(result.status) ? TRANSITIONS.final_event : TRANSITIONS.accepted
-  return run(
-    db,
-    sql`
+  const { rows } = await sql<{ settled: number; has_results: boolean }>`
     with ${claim(attempt)}, ${endJob()}, attempt as (${insertAttempt(attempt)}),
     target as (
       update dispatches d set
@@ -48,8 +46,25 @@ export async function settleDelivered(
       from job where d.id = job.dispatch_id
       returning d.id, d.connection, d.type, d.commerce_id, d.seq, ${attempt.job.revision}::int as revision
     ) ${withResult}
-    select count(*)::int as settled from job`,
-  )
+    select count(*)::int as settled,
+           exists (select from results where dispatch_id = ${attempt.job.dispatchId}) as has_results
+    from job`.execute(db)
+  const [row] = rows
+  if (row?.settled !== 1) return 'stale'
+  if (row.has_results) await completeReported(db, attempt)
+  return 'settled'
+}
+
+/**
+ * A report that ended while the statement above waited for its locks is not in that statement's snapshot; a statement of its
+ * own sees it.
+ */
+async function completeReported(db: Db, { job }: FinishedAttempt): Promise<void> {
+  await sql`
+    update dispatches d set state = 'completed', finished_at = now()
+    where d.id = ${job.dispatchId} and d.state = 'delivered' and exists (
+      select from results r where r.dispatch_id = d.id and r.revision = d.revision
+        and r.state = 'reported' and r.status <> 'PENDING')`.execute(db)
 }
 
 /** It ends here: refused or given up, with a reason an operator can read. */

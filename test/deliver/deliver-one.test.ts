@@ -372,8 +372,10 @@ t.test('deliverOne', async (t) => {
 
     t.match(
       bench.lines.filter((line) => line['level'] === 'error'),
-      [{ event: 'delivery.gave_up', dispatchId: id, code: 'http_422', msg: 'no such commerce' }],
+      [{ event: 'delivery.gave_up', dispatchId: id, code: 'http_422' }],
     )
+    // The provider's words may hold personal data: they stand in the attempt, and in no log.
+    t.notMatch(JSON.stringify(bench.lines), /no such commerce/)
   })
 })
 
@@ -441,7 +443,7 @@ t.test('a delivery under way', async (t) => {
 
   t.test('ends by its deadline, well within its lease, and is in doubt', async (t) => {
     const id = await storeDispatch(db)
-    const bench = setUp(db, { deliver: untilGivenUp({ ...AMBIGUOUS, code: 'aborted' }), deadlineMs: 5 })
+    const bench = setUp(db, { deliver: untilGivenUp({ ...AMBIGUOUS, code: 'aborted' }), deadlineMs: 1_000 })
 
     await bench.run()
 

@@ -108,7 +108,13 @@ export function setUp(db: Db, options: BenchOptions): Bench {
   }
   const runClaimed: Bench['runClaimed'] = async (job, signal = new AbortController().signal) => {
     const delivery = (await loadDeliveries(db, [job.dispatchId])).get(job.dispatchId)
-    await deliverOne(deps, { job, connection, adapter, delivery }, signal)
+    const row = await db
+      .selectFrom('connections')
+      .select('updated_at')
+      .where('name', '=', CONNECTION)
+      .executeTakeFirst()
+    const current = { ...connection, version: row?.updated_at.toISOString() ?? connection.version }
+    await deliverOne(deps, { job, connection: current, adapter, delivery }, signal)
   }
   return { adapter, lines, told, metrics, runClaimed, run: async (signal) => runClaimed(await claimOne(db), signal) }
 }

@@ -125,7 +125,13 @@ t.test('createDeliveryWorker', async (t) => {
     await addScripted('one', () => ACCEPTED)
     await storeDispatch(db, 'A-1', { connection: 'one' })
     const { worker } = await createWorker()
-    await pauseConnection(db, { name: 'one', reason: 'a test', actor: 'otto' })
+    const { updated_at } = await db
+      .selectFrom('connections')
+      .select('updated_at')
+      .where('name', '=', 'one')
+      .executeTakeFirstOrThrow()
+    const version = updated_at.toISOString()
+    t.ok(await pauseConnection(db, { name: 'one', reason: 'a test', version, actor: 'otto' }))
 
     t.equal(await worker.runOnce(), 0)
   })

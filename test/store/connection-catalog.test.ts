@@ -246,26 +246,39 @@ void t.test('refresh', async (t) => {
     t.equal(await nameFor(KEY), undefined)
   })
 
-  await t.test('leaves out a connection that cannot be used, says so, and keeps all others', async (t) => {
-    const { db, catalog, lines, nameFor } = await createFixture(t)
-    await addConnection(db)
-    await addConnection(db, { name: 'bad-settings', settings: { max_in_flight: 0 }, key: 'key-of-bad-settings' })
-    await addConnection(db, { name: 'bad-secrets', key: 'key-of-bad-secrets' })
-    const foreign = sealSecrets([SECRETS_KEY], 'acme', { retenApiKey: 'rtn_sk_stolen', provider: {} })
-    await sql`update connections set secrets = ${foreign.bytes}, secrets_key_id = 'k1' where name = 'bad-secrets'`.execute(
-      db,
-    )
+  await t.test(
+    'lets a connection receive whose settings or secrets are at fault, and says that it can do no more',
+    async (t) => {
+      const { db, catalog, lines, nameFor } = await createFixture(t)
+      await addConnection(db)
+      await addConnection(db, {
+        name: 'bad-settings',
+        settings: { max_in_flight: 0, on_unreadable: 'refuse' },
+        key: 'key-of-bad-settings',
+      })
+      await addConnection(db, { name: 'bad-secrets', key: 'key-of-bad-secrets' })
+      const foreign = sealSecrets([SECRETS_KEY], 'acme', { retenApiKey: 'rtn_sk_stolen', provider: {} })
+      await sql`update connections set secrets = ${foreign.bytes}, secrets_key_id = 'k1' where name = 'bad-secrets'`.execute(
+        db,
+      )
 
-    await catalog.refresh()
+      await catalog.refresh()
 
-    t.equal(await nameFor(KEY), 'acme')
-    t.equal(await nameFor('key-of-bad-settings'), undefined)
-    t.equal(await nameFor('key-of-bad-secrets'), undefined)
-    for (const name of ['bad-settings', 'bad-secrets']) {
-      t.ok(lines.some((line) => line.includes('"connection.unusable"') && line.includes(`"${name}"`)))
-    }
-    t.notMatch(lines.join(), /rtn_sk_stolen/)
-  })
+      t.equal(await nameFor(KEY), 'acme')
+      t.equal(await nameFor('key-of-bad-settings'), 'bad-settings')
+      t.equal(await nameFor('key-of-bad-secrets'), 'bad-secrets')
+      t.match(catalog.get('bad-settings'), {
+        fault: /max_in_flight/,
+        settings: { maxInFlight: 4, onUnreadable: 'refuse' },
+      })
+      t.match(catalog.get('bad-secrets'), { fault: /do not open/, retenApiKey: undefined, providerSecrets: {} })
+      t.match(catalog.fault(), /bad-settings: .*; bad-secrets: |bad-secrets: .*; bad-settings: /)
+      for (const name of ['bad-settings', 'bad-secrets']) {
+        t.ok(lines.some((line) => line.includes('"connection.unusable"') && line.includes(`"${name}"`)))
+      }
+      t.notMatch(lines.join(), /rtn_sk_stolen/)
+    },
+  )
 
   await t.test('opens sealed secrets and fills in the defaults of settings', async (t) => {
     const { db, catalog } = await createFixture(t)
