@@ -108,7 +108,7 @@ function sendWhatIsDue(perSecond: number, index: number): void {
 
 function send(line: Line, since: number): void {
   // The buffer is free: its last request has been answered.
-  line.request.latin1Write(idPrefix + counts.sent.toString(16).padStart(12, '0'), idAt)
+  line.request.write(idPrefix + counts.sent.toString(16).padStart(12, '0'), idAt, 'latin1')
   counts.sent += 1
   line.isBusy = true
   line.since = since
@@ -175,7 +175,7 @@ function endWhenIdle(): void {
       refused: counts.refused,
     },
   })
-  process.disconnect()
+  process.disconnect?.()
 }
 
 function tell(message: LoadMessage): void {

@@ -7,8 +7,7 @@ const QUEUE = 'deliver'
 const boss = new PgBoss({ connectionString: setting('DATABASE_URL'), max: Number(setting('POOL_SIZE')) })
 boss.on('error', (error) => process.stderr.write(`pg-boss: ${error.message}\n`))
 await boss.start()
-// A partition of its own is what its guide advises for a large queue.
-await boss.createQueue(QUEUE, { partition: setting('PARTITION') === 'true' })
+await boss.createQueue(QUEUE)
 await servePeer({
   add: async (activity) => {
     const id = await boss.send(QUEUE, activity)

@@ -2,7 +2,7 @@
 // with two queue libraries, all on one PostgreSQL, in one run on one machine. Under three minutes as it stands;
 // docs/performance.md says how to read it.
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, platform, release, totalmem } from 'node:os'
+import { cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -99,6 +99,8 @@ function describe(server: DatabaseServer, peers: Readonly<Record<string, string>
       cores: cpus().length,
       memoryGb: Math.round(totalmem() / 1024 ** 3),
       system: `${platform()} ${release()}`,
+      // What else the machine was busy with; well below the number of cores, or the figures say little.
+      loadBefore: Number(loadavg()[0]?.toFixed(2)),
     },
     versions: { node: process.versions.node, postgres: server.version, ...peers },
     postgres: server.settings,
