@@ -1,6 +1,5 @@
 // The database a command works on: DATABASE_URL, or the embedded one, which a running service shares with its commands.
 import { fileURLToPath } from 'node:url'
-import { sql } from 'kysely'
 import type { Config } from '../config.ts'
 import { startEmbeddedPostgres } from '../embedded/start-embedded-postgres.ts'
 import { AppError } from '../errors.ts'
@@ -9,6 +8,7 @@ import { openDatabase } from '../store/database.ts'
 import type { DatabaseHandle } from '../store/database.ts'
 import { errorCode, isDatabaseAway } from '../store/database-errors.ts'
 import { checkMigrations, migrate } from '../store/migrate.ts'
+import { reachDatabase } from '../store/reach-database.ts'
 
 /** Where the embedded database keeps its data: in the project, so that every clone has its own. */
 export const EMBEDDED_DIRECTORY = fileURLToPath(new URL('../../.data/postgres', import.meta.url))
@@ -67,7 +67,7 @@ export async function assertReachable(handle: DatabaseHandle, url: string, waitM
   const deadline = performance.now() + waitMs
   for (;;) {
     try {
-      await sql`select 1`.execute(handle.db)
+      await reachDatabase(handle.db)
       return
     } catch (error) {
       const isLoginRefused = isRefusedLogin(error)
