@@ -76,7 +76,8 @@ export async function startService(options: StartOptions): Promise<RunningServic
     const source = await findDatabase(config, logger, options.embeddedDirectory)
     cleanups.push(source.stop)
     const metrics = createMetrics()
-    const database = openDatabase({ url: source.url, poolSize: config.databasePoolSize, logger })
+    const isPooled = source.url !== source.directUrl
+    const database = openDatabase({ url: source.url, poolSize: config.databasePoolSize, logger, isPooled })
     cleanups.push(database.close)
     metrics.watchPool(database.waiting)
     await assertReachable(database, source.url, DATABASE_WAIT_MS)

@@ -86,11 +86,14 @@ export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly
   })
 }
 
-/** The results of one dispatch are told one after another: two at once would arrive in either order. */
+/**
+ * The results of one dispatch are told one after another, a later one after the earlier one has ended: told out of turn, the
+ * earlier one would meet the later one at Reten and take it for itself.
+ */
 function inTurn(kind: JobKind): RawBuilder<unknown> {
   if (kind === 'deliver') return sql``
   return sql`and not exists (
     select from jobs o
     where o.kind = 'report' and o.dispatch_id = j.dispatch_id
-      and (o.leased_until is not null or (o.id < j.id and o.due_at <= now())))`
+      and (o.leased_until is not null or o.id < j.id))`
 }

@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   readonly url: string
   readonly poolSize: number
   readonly logger: Logger
+  /** Through a transaction pooler, which refuses time-outs as settings of a connection; they are set on the role then. */
+  readonly isPooled?: boolean
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string
   /** A connection on which a statement has waited that long for any byte is given up. Default 35,000. */
@@ -32,6 +34,10 @@ const CONNECT_TIMEOUT_MS = 5_000
 // No statement of ours takes seconds; one that does holds locks that others need.
 const STATEMENT_TIMEOUT_MS = 30_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+const TIMEOUTS = {
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+}
 // A server that vanished without a word (power, a cut network) never answers, and the kernel tells after a quarter of an hour.
 // Above the server's own time-out for a statement, so that only silence is meant.
 const SILENCE_TIMEOUT_MS = 35_000
@@ -58,8 +64,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     application_name: options.applicationName ?? 'reten-dispatch-receiver',
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    ...(options.isPooled === true ? {} : TIMEOUTS),
     types: { getTypeParser },
   })
   // Without a listener an idle connection's error would end the process.

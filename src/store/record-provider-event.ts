@@ -9,6 +9,7 @@ import { isFinal } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import { storable } from './attempt.ts'
 import type { Db, Tx } from './database.ts'
+import { isWorthRunningAgain } from './database-errors.ts'
 import { insertResult } from './insert-result.ts'
 import { nextState } from './next-state.ts'
 
@@ -29,6 +30,16 @@ export interface MatchedEvent {
 /** Keeps an event and applies it; undefined where no dispatch fits it yet. Committed when it resolves. */
 export async function recordProviderEvent(db: Db, received: ReceivedEvent): Promise<MatchedEvent | undefined> {
   const id = computeEventId(received)
+  try {
+    return await keepAndApply(db, id, received)
+  } catch (error) {
+    // The provider tells it twice at once, or it meets the one who tries waiting events again: a deadlock undid this one.
+    if (!isWorthRunningAgain(error)) throw error
+    return keepAndApply(db, id, received)
+  }
+}
+
+function keepAndApply(db: Db, id: string, received: ReceivedEvent): Promise<MatchedEvent | undefined> {
   return db.transaction().execute(async (tx) => {
     const kept = await keepEvent(tx, id, received)
     if (kept.matched_at === null || kept.dispatch_id === null) return applyEvent(tx, id, received)
