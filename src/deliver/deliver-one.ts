@@ -3,11 +3,12 @@ import type { Connection } from '../connection.ts'
 import { decideDelivery, SEARCH_DELAY_MS } from '../dispatch/decide-delivery.ts'
 import type { DeliveryDecision } from '../dispatch/decide-delivery.ts'
 import { idempotencyKey } from '../dispatch/identity.ts'
-import { isJsonObject, readActivity } from '../dispatch/read-activity.ts'
+import { readActivity } from '../dispatch/read-activity.ts'
 import { OUTCOME_KINDS } from '../dispatch/outcome.ts'
 import type { Outcome } from '../dispatch/outcome.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
+import { parseBody } from '../parse-body.ts'
 import type { FinishedAttempt } from '../store/attempt.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { Db } from '../store/database.ts'
@@ -160,9 +161,10 @@ function toCommand(ready: ReadyDelivery): DeliverCommand | Outcome {
   if (ready.delivery === undefined) {
     return { kind: 'rejected', code: 'body_missing', message: 'the stored body is gone' }
   }
-  const body = parse(ready.delivery.body)
-  const reading = isJsonObject(body) ? readActivity(body, ready.connection.settings.fieldPaths) : undefined
-  if (reading?.kind !== 'read') {
+  // Read as it was when it was taken in, or what is acknowledged could turn out to be undeliverable.
+  const parsed = parseBody(ready.delivery.body)
+  const reading = parsed.ok ? readActivity(parsed.value, ready.connection.settings.fieldPaths) : undefined
+  if (!parsed.ok || reading?.kind !== 'read') {
     return { kind: 'rejected', code: 'body_unreadable', message: 'the stored body no longer reads as an activity' }
   }
   return {
@@ -170,15 +172,7 @@ function toCommand(ready: ReadyDelivery): DeliverCommand | Outcome {
     dispatchId: ready.delivery.dispatchId,
     idempotencyKey: idempotencyKey(ready.delivery.dispatchId, ready.job.revision),
     activity: reading.activity,
-    body,
-  }
-}
-
-function parse(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined // said by the caller: the stored body no longer reads as an activity
+    body: parsed.value,
   }
 }
 

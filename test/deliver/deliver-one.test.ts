@@ -315,6 +315,23 @@ t.test('deliverOne', async (t) => {
     })
   }
 
+  t.test('reads every body that was taken in, a byte order mark and keys of prototypes included', async (t) => {
+    const body = '\ufeff{"id":"A-1","commerceExternalId":"C-1","__proto__":{"commerceExternalId":"polluted"}}'
+    const id = await storeDispatch(db, 'A-1', { body: Buffer.from(body) })
+    let seen: unknown
+    const bench = setUp(db, {
+      deliver: (command) => {
+        seen = command.activity.commerceExternalId
+        return ACCEPTED
+      },
+    })
+
+    await bench.run()
+
+    t.equal(seen, 'C-1')
+    t.match((await readStory(db, id)).dispatch, { state: 'delivered' })
+  })
+
   t.test('tells of a result that is due, and of none that is not', async (t) => {
     await storeDispatch(db, 'A-1')
     const withResult = setUp(db, { deliver: () => ({ ...ACCEPTED, result: buildResult() }) })
