@@ -1,7 +1,9 @@
 // Reten has not published the body it pushes: whatever shape comes, the same activity must be read from it.
+import fc from 'fast-check'
 import t from 'tap'
-import { readActivity } from '../../src/dispatch/read-activity.ts'
+import { ACTIVITY_FIELDS } from '../../src/dispatch/activity-fields.ts'
 import type { FieldPaths } from '../../src/dispatch/activity-fields.ts'
+import { ACTIVITY_FIELD_NAMES, readActivity } from '../../src/dispatch/read-activity.ts'
 import type { JsonObject } from '../../src/dispatch/read-activity.ts'
 
 const ID = '0b6f7f0e-3c1a-4f7e-9f55-6a2f1f6f0a11'
@@ -281,6 +283,32 @@ function attributesOf(value: unknown): Readonly<Record<string, unknown>> {
   const reading = readActivity({ id: ID, commerce, attributes: value }, undefined)
   return reading.kind === 'read' ? reading.activity.attributes : {}
 }
+
+void t.test('any JSON object', async (t) => {
+  const names = [
+    ...new Set(Object.values(ACTIVITY_FIELDS).flatMap((paths) => paths.flat())),
+    ...['__proto__', 'constructor', 'toString', 'code', 'label', 'key', 'value', ''],
+  ]
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof({ maxDepth: 4 }, fc.jsonValue(), fc.string({ unit: 'binary' }), tie('object'), fc.array(tie('any'))),
+    object: fc.dictionary(fc.constantFrom(...names), tie('any')),
+  }))
+  const pointer = fc.array(fc.constantFrom(...names)).map((path) => path.map((name) => `/${name}`).join('') || '/x')
+  const paths = fc.option(fc.dictionary(fc.constantFrom(...ACTIVITY_FIELD_NAMES), pointer), { nil: undefined })
+
+  await t.test('is read, or said to be unreadable, without a throw and without being changed', async (t) => {
+    const property = fc.property(value.object, paths, (body, fieldPaths) => {
+      const before = JSON.stringify(body)
+      const reading = readActivity(body, fieldPaths)
+      if (JSON.stringify(body) !== before) return false
+      if (reading.kind !== 'read') return reading.faults.every((fault) => fault.message !== '')
+      const { activityId, commerceExternalId } = reading.activity
+      return [activityId, commerceExternalId].every((id) => id !== '' && id.isWellFormed() && !id.includes('\u0000'))
+    })
+
+    t.doesNotThrow(() => fc.assert(property, { numRuns: 150 }))
+  })
+})
 
 void t.test('field_paths', async (t) => {
   const repairs: readonly (readonly [string, JsonObject, FieldPaths, Record<string, unknown>])[] = [
