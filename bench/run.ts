@@ -49,6 +49,8 @@ async function run(rounds: number, durationMs: number, warmupMs: number): Promis
     const steadyPerSecond = spreadOf(measured.service.map((round) => round.perSecond)).median / 2
     const steady = await measure(service(), server, {
       ...load,
+      // A process that is new answers slowly at first, and what is late then would be late for long.
+      warmupMs: warmupMs * 2,
       durationMs: durationMs * 3,
       ratePerSecond: steadyPerSecond,
     })

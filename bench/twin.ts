@@ -25,6 +25,7 @@ export async function buildTwin(): Promise<{ app: FastifyInstance }> {
       get: () => CONNECTION,
       list: () => [CONNECTION],
       refresh: async () => {},
+      fault: () => undefined,
       authenticate: async (key) => (createHash('sha256').update(key).digest('hex') === expected ? match : undefined),
     },
     inbox: { submit: async () => 'new' },
