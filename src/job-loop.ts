@@ -49,16 +49,19 @@ export function createJobLoop<Job>(options: JobLoopOptions<Job>): JobLoop {
     waker.abort()
   }
 
+  const runSafely = async (job: Job): Promise<void> => {
+    try {
+      await options.run(job, aborting.signal)
+    } catch (error) {
+      logger.error({ event: 'worker.fault', worker: name, err: error }, `${name}: a job ended in a fault of ours`)
+    }
+  }
+
   const launch = (job: Job): Promise<void> => {
-    const work = options
-      .run(job, aborting.signal)
-      .catch((error: unknown) => {
-        logger.error({ event: 'worker.fault', worker: name, err: error }, `${name}: a job ended in a fault of ours`)
-      })
-      .finally(() => {
-        running.delete(work)
-        nudge() // a slot is free
-      })
+    const work = runSafely(job).finally(() => {
+      running.delete(work)
+      nudge() // a slot is free
+    })
     running.add(work)
     return work
   }

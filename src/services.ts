@@ -17,7 +17,7 @@ export async function startServices(services: readonly Service[]): Promise<void>
     try {
       await service.start()
     } catch (error) {
-      for (const other of started.toReversed()) await other.stop()
+      for (const other of started.toReversed()) await stopQuietly(other)
       throw error
     }
     started.push(service)
@@ -41,6 +41,15 @@ export async function stopServices(services: readonly Service[], timeoutMs: numb
       }
     }),
   )
+}
+
+/** On the way back from a start that did not succeed: why it did not is what has to be told, whatever else goes wrong. */
+async function stopQuietly(service: Service): Promise<void> {
+  try {
+    await service.stop()
+  } catch {
+    // see above
+  }
 }
 
 async function within(work: Promise<void>, timeoutMs: number): Promise<void> {
