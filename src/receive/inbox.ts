@@ -6,6 +6,8 @@
 // - Ids are collapsed within a statement: the first caller of an id may be new, the others are repeats.
 // - A value the database refuses (class 22) splits the batch, so that one bad row never fails its neighbours.
 // - The queue is bounded; beyond it the answer is RCV_OVERLOADED, which Reten tries again.
+// - Once it took long to find the database away, all who wait are told so: each further batch would take as long, and Reten
+//   does not wait that long.
 import { AppError } from '../errors.ts'
 import { isDataError, isMissingPartition, isWorthRunningAgain, toAppError } from '../store/database-errors.ts'
 import type { NewDispatch } from '../store/insert-dispatches.ts'
@@ -21,6 +23,9 @@ const MAX_FLUSHES = 2
 const MAX_WAITING = 1_000
 // Bodies held in memory until they are answered; with their copies this stays far below a small machine's memory.
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
+
+// An absence that is noticed faster costs nobody anything: whoever waits finds out in the next batch.
+const SLOW_ABSENCE_MS = 500
 
 export type Receipt = 'new' | RepeatKind
 
@@ -79,11 +84,20 @@ export function createInbox(deps: InboxDeps): Inbox {
 
   const flush = async (batch: readonly Waiting[]): Promise<void> => {
     flushes += 1
-    await store(deps, batch) // answers every caller itself and never throws
+    const startedAt = performance.now()
+    const away = await store(deps, batch) // answers every caller itself and never throws
     flushes -= 1
     for (const { row } of batch) waitingBytes -= row.body.length
+    if (away !== undefined && performance.now() - startedAt > SLOW_ABSENCE_MS) refuseWaiting(away)
     schedule()
     if (isIdle()) closing?.resolve()
+  }
+
+  const refuseWaiting = (answer: AppError): void => {
+    for (const waiting of queue.splice(0)) {
+      waitingBytes -= waiting.row.body.length
+      waiting.reject(answer)
+    }
   }
 
   const isIdle = (): boolean => flushes === 0 && queue.length === 0
@@ -110,8 +124,8 @@ export function createInbox(deps: InboxDeps): Inbox {
   }
 }
 
-/** Stores one batch and answers each of its callers. */
-async function store(deps: InboxDeps, batch: readonly Waiting[]): Promise<void> {
+/** Stores one batch and answers each of its callers. What it answers is the refusal, where the database was away. */
+async function store(deps: InboxDeps, batch: readonly Waiting[]): Promise<AppError | undefined> {
   const first = new Map<string, Waiting>()
   for (const waiting of batch) if (!first.has(waiting.row.id)) first.set(waiting.row.id, waiting)
   const rows = [...first.values()].map((waiting) => waiting.row)
@@ -120,8 +134,7 @@ async function store(deps: InboxDeps, batch: readonly Waiting[]): Promise<void> 
   try {
     inserted = await runAgainWhereItHelps(deps, () => deps.insert(rows))
   } catch (error) {
-    await answerFailure(deps, batch, [...first.keys()], error)
-    return
+    return answerFailure(deps, batch, [...first.keys()], error)
   }
   deps.observeBatch(rows.length, (performance.now() - startedAt) / 1_000)
   if (inserted.size > 0) deps.onCommitted()
@@ -130,7 +143,7 @@ async function store(deps: InboxDeps, batch: readonly Waiting[]): Promise<void> 
     if (inserted.has(waiting.row.id) && first.get(waiting.row.id) === waiting) waiting.resolve('new')
     else repeats.push(waiting)
   }
-  await answerRepeats(deps, repeats)
+  return answerRepeats(deps, repeats)
 }
 
 /** Runs a statement, and once more where the first run met a deadlock or a day without its partition. */
@@ -150,18 +163,18 @@ async function answerFailure(
   batch: readonly Waiting[],
   ids: readonly string[],
   error: unknown,
-): Promise<void> {
+): Promise<AppError | undefined> {
   if (!isDataError(error)) {
     const answer = toAppError(error)
     for (const waiting of batch) waiting.reject(answer)
-    return
+    return answer.code === 'RCV_DATABASE_UNAVAILABLE' ? answer : undefined
   }
   if (ids.length === 1) {
     const said = error instanceof Error ? error.message : String(error)
     const details = [{ path: '', message: `holds a value the database cannot store: ${said}` }]
     const answer = new AppError('RCV_BODY_INVALID', `body ${details[0]?.message}`, { details, cause: error })
     for (const waiting of batch) waiting.reject(answer)
-    return
+    return undefined
   }
   // Callers of one id stay together, or the second of them could be answered before the first is stored.
   const head = new Set(ids.slice(0, Math.floor(ids.length / 2)))
@@ -169,7 +182,7 @@ async function answerFailure(
     deps,
     batch.filter((waiting) => head.has(waiting.row.id)),
   )
-  await store(
+  return store(
     deps,
     batch.filter((waiting) => !head.has(waiting.row.id)),
   )
@@ -179,7 +192,7 @@ async function answerFailure(
  * Repeats are rare and each touches one row; one after another they never lock two rows at once. Once the database is away
  * the rest is told so at once: each would wait for a time-out of its own.
  */
-async function answerRepeats(deps: InboxDeps, repeats: readonly Waiting[]): Promise<void> {
+async function answerRepeats(deps: InboxDeps, repeats: readonly Waiting[]): Promise<AppError | undefined> {
   let away: AppError | undefined
   for (const waiting of repeats) {
     if (away !== undefined) {
@@ -197,4 +210,5 @@ async function answerRepeats(deps: InboxDeps, repeats: readonly Waiting[]): Prom
       waiting.reject(answer)
     }
   }
+  return away
 }

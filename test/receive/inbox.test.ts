@@ -249,6 +249,40 @@ void t.test('submit', async (t) => {
     t.equal(asked, 1, 'each further one would wait for its own time-out')
   })
 
+  await t.test('tells all who wait at once when the database took long to be found away', async (t) => {
+    let runs = 0
+    const { inbox } = await createFixture(t, (steps, db) => ({
+      insert: async (rows) => {
+        runs += 1
+        if (runs > 2) return steps.insert(rows)
+        await sql`select pg_sleep(0.6)`.execute(db)
+        return raise(db, '57P01')
+      },
+    }))
+
+    const answers = await Promise.allSettled(
+      Array.from({ length: 300 }, (_, number) => inbox.submit(newDispatch(`a-${number}`), 'keep')),
+    )
+
+    t.ok(answers.every((answer) => answer.status === 'rejected'))
+    t.equal(runs, 2, 'the two that were under way')
+    await new Promise(setImmediate)
+    t.equal(await inbox.submit(newDispatch('later'), 'keep'), 'new')
+  })
+
+  await t.test('lets those who wait try when a connection ended and that was noticed at once', async (t) => {
+    let runs = 0
+    const { inbox } = await createFixture(t, (steps, db) => ({
+      insert: (rows) => (++runs === 1 ? raise(db, '57P01') : steps.insert(rows)),
+    }))
+
+    const answers = await Promise.allSettled(
+      Array.from({ length: 300 }, (_, number) => inbox.submit(newDispatch(`a-${number}`), 'keep')),
+    )
+
+    t.equal(answers.filter((answer) => answer.status === 'rejected').length, 64)
+  })
+
   await t.test('calls a fault of ours what is neither the row nor the way to the database', async (t) => {
     const { inbox } = await createFixture(t, (_steps, db) => ({ insert: () => raise(db, '42P01') }))
 
