@@ -25,6 +25,14 @@ export function registerErrorHandler(app: FastifyInstance): void {
   })
   app.setNotFoundHandler((request, reply) => {
     const [path] = request.url.split('?', 1)
+    // The likeliest mistake at Reten is a base URL that ends in /activities already: it must show in the log.
+    const line = {
+      event: 'request.refused',
+      cause: 'RCV_ROUTE_NOT_FOUND',
+      path: path?.slice(0, 200),
+      address: request.ip,
+    }
+    request.log.warn(line, 'no such route')
     sendError(request, reply, new AppError('RCV_ROUTE_NOT_FOUND', `there is no ${request.method} ${path ?? ''}`))
   })
 }

@@ -24,6 +24,14 @@ const REDACTED_PATHS = [
   'err.where',
 ]
 
+// One line for each step, the step's name first: a person reads it as it goes by.
+const PRETTY = {
+  ignore: 'pid,hostname,event,requestId',
+  translateTime: 'SYS:HH:MM:ss.l',
+  messageFormat: '{event} {msg}',
+  singleLine: true,
+}
+
 export interface LoggerOptions {
   readonly level: string
   /** Pretty, coloured lines for a person; JSON lines for a machine. */
@@ -43,7 +51,7 @@ export function createLogger(options: LoggerOptions): Logger {
   }
   if (options.destination !== undefined) return pino(settings, options.destination)
   if (options.isPretty) {
-    const transport = { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' } }
+    const transport = { target: 'pino-pretty', options: PRETTY }
     // A transport thread cannot take the level formatter; pretty lines name the level themselves.
     const { formatters: _formatters, ...rest } = settings
     return pino({ ...rest, transport })

@@ -22,12 +22,17 @@ await runCommand(async () => {
   try {
     const counts = await runDemo(stage, options, printProgress, ending.signal)
     endProgress()
+    if (ending.signal.aborted) {
+      process.stderr.write(`interrupted: ${counts.registered} of ${options.activities} were back at Reten\n`)
+      process.exitCode = 130
+      return
+    }
     const wellDone = isWell(counts, options.activities)
-    if (ending.signal.aborted || !wellDone) process.exitCode = 1
+    if (!wellDone) process.exitCode = 1
     if (!options.json || !options.exit) process.stdout.write(formatTally(counts))
     if (!wellDone) process.stderr.write(`not everything is where it should be; the service's log is ${stage.logFile}\n`)
     if (options.json) process.stdout.write(`${JSON.stringify(counts)}\n`)
-    if (!options.exit && !ending.signal.aborted) {
+    if (!options.exit) {
       const output = options.json ? process.stderr : process.stdout // the JSON line stays the last one
       output.write(formatAddresses(stage))
       await new Promise((resolve) => ending.signal.addEventListener('abort', resolve))

@@ -63,7 +63,13 @@ export async function openCommandDatabase(config: Config, logger: Logger): Promi
  * Resolves when the database answers. One that does not answer is asked again until `waitMs` are over (default: once), since
  * it may be starting as we are; a refused login is not. Throws RCV_DATABASE_UNAVAILABLE with the host, never the password.
  */
-export async function assertReachable(handle: DatabaseHandle, url: string, waitMs = 0): Promise<void> {
+export async function assertReachable(
+  handle: DatabaseHandle,
+  url: string,
+  waitMs = 0,
+  onWaiting: (why: string) => void = () => {},
+): Promise<void> {
+  let isTold = false
   const deadline = performance.now() + waitMs
   for (;;) {
     try {
@@ -72,11 +78,13 @@ export async function assertReachable(handle: DatabaseHandle, url: string, waitM
     } catch (error) {
       const isLoginRefused = isRefusedLogin(error)
       if (!isDatabaseAway(error) && !isLoginRefused) throw error
+      const why = error instanceof Error && error.message !== '' ? error.message : (errorCode(error) ?? 'no answer')
       if (isLoginRefused || performance.now() > deadline) {
-        const why = error instanceof Error && error.message !== '' ? error.message : (errorCode(error) ?? 'no answer')
         const message = `the database at ${hostOf(url)} cannot be used: ${why}`
         throw new AppError('RCV_DATABASE_UNAVAILABLE', message, { cause: error })
       }
+      if (!isTold) onWaiting(why)
+      isTold = true
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
   }

@@ -21,6 +21,7 @@ interface SandboxOptions {
 const DISPATCH_KEY = 'sandbox-dispatch-key-0001'
 const WEBHOOK_TOKEN = 'sandbox-webhook-token-0001'
 const RETEN_KEY = `rtn_sk_${'0123456789abcdef'.repeat(4).slice(0, 56)}`
+const ADMIN_TOKEN = 'sandbox-admin-token-0001-0123456789'
 const YOM_KEY = 'sandbox-yom-key-0001'
 
 await runCommand(async () => {
@@ -48,7 +49,8 @@ YOM's stand-in    ${yom.url}     ours, not YOM's API; calls back ${webhook.url}
 Start the service against them:
 
   DISPATCH_API_KEY=${options.key} RETEN_BASE_URL=${reten.url} RETEN_API_KEY=${RETEN_KEY} \\
-  YOM_BASE_URL=${yom.url} YOM_API_KEY=${YOM_KEY} WEBHOOK_TOKEN=${options.webhookToken} npm start
+  YOM_BASE_URL=${yom.url} YOM_API_KEY=${YOM_KEY} WEBHOOK_TOKEN=${options.webhookToken} \\
+  ADMIN_TOKEN=${ADMIN_TOKEN} ${portOf(options.target)}npm start
 
 Then let Reten dispatch, and look at what came back:
 
@@ -56,6 +58,7 @@ Then let Reten dispatch, and look at what came back:
   curl -s -X POST ${reten.url}/sandbox/dispatch
   curl -s ${reten.url}/sandbox/counts
   curl -s ${yom.url}/sandbox/counts
+  curl -s http://127.0.0.1:9090/admin/dispatches -H 'authorization: Bearer ${ADMIN_TOKEN}'
 
 Ctrl-C ends both.
 `)
@@ -84,7 +87,13 @@ function readOptions(): SandboxOptions {
 }
 
 function explain(error: unknown): never {
-  throw listenFault(error) ?? error
+  throw listenFault(error, () => '--reten-port or --yom-port') ?? error
+}
+
+/** The setting that makes the service listen where it is dispatched to, where that is not its usual port. */
+function portOf(target: string): string {
+  const { port } = new URL(target)
+  return port === '' || port === '8080' ? '' : `PORT=${port} `
 }
 
 function readUrl(text: string): string {

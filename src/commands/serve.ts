@@ -19,7 +19,7 @@ await runCommand(async (variables) => {
   const config = loadConfig(variables)
   const logger = createLogger({ level: config.logLevel, isPretty: process.stdout.isTTY })
   const service = await startService({ config, logger }).catch((error: unknown) => {
-    throw listenFault(error) ?? error
+    throw listenFault(error, (port) => (port === config.opsPort ? 'OPS_PORT' : 'PORT')) ?? error
   })
   if (config.environmentConnection === undefined) {
     logger.warn(

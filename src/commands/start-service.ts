@@ -7,6 +7,7 @@ import { checkSettings } from '../connection.ts'
 import type { Connection } from '../connection.ts'
 import type { ProviderEvent } from '../dispatch/provider-event.ts'
 import type { Logger } from '../logger.ts'
+import { AppError } from '../errors.ts'
 import { registerHealthRoutes } from '../ops/health.ts'
 import type { HealthCheck, HealthDeps } from '../ops/health.ts'
 import { createMetrics } from '../metrics.ts'
@@ -80,12 +81,15 @@ export async function startService(options: StartOptions): Promise<RunningServic
     const database = openDatabase({ url: source.url, poolSize: config.databasePoolSize, logger, isPooled })
     cleanups.push(database.close)
     metrics.watchPool(database.waiting)
-    await assertReachable(database, source.url, DATABASE_WAIT_MS)
+    await assertReachable(database, source.url, DATABASE_WAIT_MS, (why) =>
+      logger.warn({ event: 'database.waiting' }, `waiting for the database: ${why}`),
+    )
     if (source.isEmbedded) await migrate(database.db)
     await prepareDatabase(database.db, config)
     const parts = buildParts({ config, db: database.db, directUrl: source.directUrl, logger, metrics })
     cleanups.push(parts.http.close, parts.adapters.close, async () => parts.retenClients.close())
     await parts.catalog.refresh()
+    await assertProviderKnown(parts)
     let isDraining = false
     const health: HealthDeps = {
       version: SERVICE_VERSION,
@@ -145,6 +149,20 @@ async function prepareDatabase(db: Db, config: Config): Promise<void> {
     settings: checkSettings(environment.settings),
     providerSettings: environment.providerSettings,
   })
+}
+
+/**
+ * Throws RCV_ADAPTER_UNKNOWN where the environment names a provider that does not exist: a mistyped name is told at once. An
+ * adapter whose settings are not complete yet is no reason not to receive; its connection says what is missing.
+ */
+async function assertProviderKnown(parts: Parts): Promise<void> {
+  const connection = parts.catalog.get(ENVIRONMENT_CONNECTION)
+  if (connection?.origin !== 'environment') return
+  try {
+    await parts.adapters.check(connection)
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'RCV_ADAPTER_UNKNOWN') throw error
+  }
 }
 
 /** Readiness speaks for the ability to accept (http) or to claim (worker), and for nothing else. */
