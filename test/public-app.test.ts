@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { sql } from 'kysely'
 import t from 'tap'
 import { readSchema, createAjv } from '../src/schemas.ts'
 import { activity } from './support/activities.ts'
@@ -76,6 +77,31 @@ void t.test('every error answer', async (t) => {
 
     t.match(answer.headers, { 'x-content-type-options': 'nosniff', 'content-security-policy': String })
     t.equal(answer.headers['x-powered-by'], undefined)
+  })
+})
+
+void t.test('a fault of ours', async (t) => {
+  await t.test('tells the sender nothing but where to look, and the log everything', async (t) => {
+    const { db, log, push } = await createReceiver(t)
+    await sql`alter table jobs rename to moved`.execute(db)
+
+    const answer = await push(activity('a'))
+
+    t.equal(answer.statusCode, 500)
+    t.match(answer.json(), {
+      statusCode: 500,
+      error: 'Internal Server Error',
+      code: 'RCV_INTERNAL',
+      message: 'this request could not be served; the log knows why by its request id',
+    })
+    t.ok(isErrorAnswer(answer.json()))
+    t.notMatch(answer.body, /jobs|relation|sql/i)
+    const line = log.find((written) => written['event'] === 'request.failed')
+    t.match(line, {
+      level: 'error',
+      requestId: answer.json().requestId,
+      err: { stack: /relation "jobs" does not exist/ },
+    })
   })
 })
 
