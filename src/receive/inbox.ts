@@ -25,7 +25,7 @@ const MAX_WAITING = 1_000
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
 
 // An absence that is noticed faster costs nobody anything: whoever waits finds out in the next batch.
-const SLOW_ABSENCE_MS = 500
+const SLOW_ABSENCE_MS = 1_000
 
 export type Receipt = 'new' | RepeatKind
 

@@ -255,7 +255,7 @@ void t.test('submit', async (t) => {
       insert: async (rows) => {
         runs += 1
         if (runs > 2) return steps.insert(rows)
-        await sql`select pg_sleep(0.6)`.execute(db)
+        await sql`select pg_sleep(1.1)`.execute(db)
         return raise(db, '57P01')
       },
     }))

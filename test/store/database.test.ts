@@ -92,7 +92,7 @@ void t.test('openDatabase', async (t) => {
     const { url } = await createTestDatabase(t)
     const way = await openBreakableWay(t, url)
     // Far above what the statement takes; in service it is above the server's own time-out for a statement.
-    const { db } = open(t, way.url, { poolSize: 1, silenceTimeoutMs: 300 })
+    const { db } = open(t, way.url, { poolSize: 1, silenceTimeoutMs: 1_000 })
     await sql`select 1`.execute(db)
     way.silence()
 
