@@ -87,7 +87,7 @@ function readOptions(): SandboxOptions {
 }
 
 function explain(error: unknown): never {
-  throw listenFault(error, () => '--reten-port or --yom-port') ?? error
+  throw listenFault(error, { portSetting: '--reten-port or --yom-port' }) ?? error
 }
 
 /** The setting that makes the service listen where it is dispatched to, where that is not its usual port. */

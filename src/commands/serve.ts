@@ -3,7 +3,6 @@ import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import type { Logger } from '../logger.ts'
-import { listenFault } from './listen-fault.ts'
 import { runCommand } from './run-command.ts'
 import { startService } from './start-service.ts'
 import type { RunningService } from './start-service.ts'
@@ -18,9 +17,7 @@ await runCommand(async (variables) => {
     .parse()
   const config = loadConfig(variables)
   const logger = createLogger({ level: config.logLevel, isPretty: process.stdout.isTTY })
-  const service = await startService({ config, logger }).catch((error: unknown) => {
-    throw listenFault(error, (port) => (port === config.opsPort ? 'OPS_PORT' : 'PORT')) ?? error
-  })
+  const service = await startService({ config, logger })
   if (config.environmentConnection === undefined) {
     logger.warn(
       { event: 'service.no_environment_connection' },

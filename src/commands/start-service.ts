@@ -34,6 +34,7 @@ import { buildAcceptAgain } from './accept-again.ts'
 import { buildStoreInbox } from './build-inbox.ts'
 import { buildParts } from './build-parts.ts'
 import type { Parts } from './build-parts.ts'
+import { listenFault } from './listen-fault.ts'
 import { assertReachable, findDatabase } from './open-database.ts'
 
 export interface RunningService {
@@ -191,7 +192,7 @@ async function openOps(input: ListenerInput): Promise<string> {
     providers: Object.keys(ADAPTERS),
   })
   cleanups.push(() => closeWithin(app, CLOSE_TIMEOUT_MS))
-  await app.listen({ host: config.opsHost, port: config.opsPort })
+  await listen(app, config.opsHost, config.opsPort, 'OPS_')
   return urlOf(app, config.opsHost)
 }
 
@@ -219,7 +220,7 @@ async function openPublic(input: ListenerInput): Promise<string> {
   }
   // Answers whatever is in flight, then the inbox is empty and closes.
   cleanups.push(() => closeWithin(app, CLOSE_TIMEOUT_MS))
-  await app.listen({ host: config.host, port: config.port })
+  await listen(app, config.host, config.port, '')
   return urlOf(app, config.host)
 }
 
@@ -233,6 +234,15 @@ async function readEvent(
   const adapter = await parts.adapters.get(connection)
   if ((adapter?.provider ?? connection.provider) !== provider) return undefined
   return adapter?.readEvent?.(body) ?? readProviderEvent(body)
+}
+
+/** Throws RCV_CONFIG_INVALID where address or port are at fault; their settings begin with `prefix`. */
+async function listen(app: FastifyInstance, host: string, port: number, prefix: 'OPS_' | ''): Promise<void> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    throw listenFault(error, { portSetting: `${prefix}PORT`, address: { host, setting: `${prefix}HOST` } }) ?? error
+  }
 }
 
 /** Stops listening and answers what is in flight; what is not over then is cut. */

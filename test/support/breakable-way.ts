@@ -15,6 +15,8 @@ export interface BreakableWay {
   readonly cut: () => void
   /** Ends every connection and takes no more. */
   readonly close: () => void
+  /** How many connections it refused so far. */
+  readonly refusals: () => number
   /** All is well again, for connections that are opened from now on. */
   readonly restore: () => void
 }
@@ -24,8 +26,10 @@ export async function openBreakableWay(t: Test, url: string): Promise<BreakableW
   const target = new URL(url)
   const sockets = new Set<Socket>()
   let state: 'open' | 'silent' | 'swallowing' | 'closed' = 'open'
+  let refusals = 0
   const origin = await serveSockets(t, (near) => {
     if (state === 'closed') {
+      refusals += 1
       near.resetAndDestroy()
       return
     }
@@ -51,6 +55,7 @@ export async function openBreakableWay(t: Test, url: string): Promise<BreakableW
       state = 'closed'
       cut()
     },
+    refusals: () => refusals,
     restore: () => (state = 'open'),
   }
 }
