@@ -43,7 +43,9 @@ export async function findDatabase(
 /** Opens the database for a command; the schema is checked, and brought up to date on the embedded one. */
 export async function openCommandDatabase(config: Config, logger: Logger): Promise<CommandDatabase> {
   const source = await findDatabase(config, logger)
-  const handle = openDatabase({ url: source.url, poolSize: 2, logger, applicationName: 'reten-dispatch-command' })
+  const { url, directUrl } = source
+  const isPooled = url !== directUrl
+  const handle = openDatabase({ url, poolSize: 2, logger, isPooled, applicationName: 'reten-dispatch-command' })
   const close = async (): Promise<void> => {
     await handle.close()
     await source.stop()

@@ -3,16 +3,17 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { createLogger } from '../../src/logger.ts'
 import { openDatabase } from '../../src/store/database.ts'
-import type { DatabaseHandle } from '../../src/store/database.ts'
+import type { DatabaseHandle, DatabaseOptions } from '../../src/store/database.ts'
 import { isDatabaseAway } from '../../src/store/database-errors.ts'
 import { openBreakableWay } from '../support/breakable-way.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { serveSockets } from '../support/local-server.ts'
 
 interface Fixture extends DatabaseHandle {
   readonly lines: readonly string[]
 }
 
-function open(t: Test, url: string, overrides: { poolSize?: number; silenceTimeoutMs?: number } = {}): Fixture {
+function open(t: Test, url: string, overrides: Partial<DatabaseOptions> = {}): Fixture {
   const lines: string[] = []
   const logger = createLogger({ level: 'info', isPretty: false, destination: { write: (line) => lines.push(line) } })
   const handle = openDatabase({ url, poolSize: 2, logger, ...overrides })
@@ -30,6 +31,27 @@ void t.test('openDatabase', async (t) => {
 
     t.same(rows, [{ n: 9_007_199_254_740_991, day: '2026-01-31', bytes: Buffer.from([0, 255]) }])
   })
+
+  await t.test(
+    'bounds statements and idle transactions, except through a pooler that refuses such settings',
+    async (t) => {
+      const startOf = async (isPooled: boolean): Promise<string> => {
+        const { promise, resolve } = Promise.withResolvers<string>()
+        const origin = await serveSockets(t, (socket) => {
+          socket.once('data', (bytes) => {
+            resolve(bytes.toString())
+            socket.destroy()
+          })
+        })
+        const { db } = open(t, origin.replace('http', 'postgres'), { isPooled })
+        await sql`select 1`.execute(db).catch(() => {}) // nobody answers: what was asked for is all that counts
+        return promise
+      }
+
+      t.match(await startOf(false), /statement_timeout.30000.*idle_in_transaction_session_timeout.15000/s)
+      t.notMatch(await startOf(true), /timeout/)
+    },
+  )
 
   await t.test('says how many wait for a connection', async (t) => {
     const { url } = await createTestDatabase(t)
