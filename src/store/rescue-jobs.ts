@@ -1,5 +1,6 @@
 // Leases that expired unsettled: their worker died or lost its way. What it did is unknown, so the job says so; a job that took
-// three workers with it is poison and is set aside, rather than taking a fourth.
+// three workers with it is poison and is set aside, rather than taking a fourth. Waits for no lock: what somebody else holds is
+// taken the next time.
 import { sql } from 'kysely'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import type { Db } from './database.ts'
@@ -22,8 +23,9 @@ const BATCH = 500
 export async function rescueJobs(db: Db): Promise<Rescue> {
   const { rows } = await sql<{ rescued: number; poisoned: string[] }>`
     with expired as (
-      select id, kind, dispatch_id, result_id, crashes + 1 as crashes from jobs
-      where leased_until < now() order by leased_until limit ${BATCH} for update skip locked
+      select j.id, j.kind, j.dispatch_id, j.result_id, j.crashes + 1 as crashes
+      from jobs j join dispatches d on d.id = j.dispatch_id
+      where j.leased_until < now() order by j.leased_until limit ${BATCH} for update of d, j skip locked
     ), poison as (
       delete from jobs using expired e where jobs.id = e.id and e.crashes >= ${MAX_CRASHES}
       returning jobs.kind, jobs.dispatch_id, jobs.result_id

@@ -116,4 +116,17 @@ void t.test('rescueJobs', async (t) => {
     })
     t.match(await listJobs(db), [{ crashes: 1 }])
   })
+
+  await t.test('passes over a job whose dispatch somebody holds, and takes it when it is free', async (t) => {
+    const { db, other } = await createFixture(t)
+    const [id] = await addDue(db, ['a'])
+    await crash(db, MAX_CRASHES)
+
+    await other.transaction().execute(async (tx) => {
+      await sql`update dispatches set repeats = repeats + 1`.execute(tx)
+
+      t.same(await rescueJobs(db), { rescued: 0, poisoned: [] }, 'waiting for it could be waiting for each other')
+    })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id] })
+  })
 })
