@@ -129,26 +129,12 @@ t.test('npm run demo', async (t) => {
     await until(() => !isAlive(postgres))
   })
 
-  const WRONG: Readonly<Record<string, readonly [args: readonly string[], sentence: RegExp]>> = {
-    'an option nobody knows': [['--activites', '50'], /unknown option '--activites'/],
-    'no number of activities': [['--activities', 'many'], /whole number from 1 to/],
-    'none at all': [['--activities', '0'], /whole number from 1 to/],
-    'a rate that is none': [['--rate', 'fast'], /dispatches a second from 1 to/],
-    'faults nobody knows': [['--faults', 'all'], /Allowed choices are none, some, storm/],
-    'a provider nobody knows': [['--provider', 'maybe'], /Allowed choices are key, lookup, none/],
-    'a word too many': [['now'], /too many arguments/],
-  }
-  t.test('refuses, in a sentence and with exit code 1,', async (t) => {
-    t.jobs = 4
-    for (const [what, [args, sentence]] of Object.entries(WRONG)) {
-      t.test(what, async (t) => {
-        const { code, stdout, stderr } = await runProgram(t, 'demo', args, {})
+  t.test('refuses a wrong option in a sentence and with exit code 1', async (t) => {
+    const { code, stdout, stderr } = await runProgram(t, 'demo', ['--activites', '50'], {})
 
-        t.equal(code, 1)
-        t.match(stderr, sentence)
-        t.notMatch(stderr, /^\s+at /m)
-        t.equal(stdout, '')
-      })
-    }
+    t.equal(code, 1)
+    t.match(stderr, /unknown option '--activites'/)
+    t.notMatch(stderr, /^\s+at /m)
+    t.equal(stdout, '')
   })
 })

@@ -32,7 +32,7 @@ import {
 } from '../support/ledger.ts'
 
 // Enough to have found every fault that was ever in here; the long suites run more.
-const RUNS = Number(process.env['ORDER_RUNS'] ?? 40)
+const RUNS = Number(process.env['ORDER_RUNS'] ?? 25)
 const LONGEST = 18
 
 const { db } = await openLedger(t, 2)
