@@ -59,6 +59,7 @@ const STOP_TIMEOUT_MS = 15_000
 const DRAIN_MS = 5_000
 // A client that sends half a request and waits would hold the listener open for as long as it likes.
 const CLOSE_TIMEOUT_MS = 10_000
+const SWEEP_INTERVAL_MS = 50
 // A database that starts beside us (a reboot, a fail-over) is there within this; longer is an outage to be told.
 const DATABASE_WAIT_MS = 30_000
 
@@ -248,8 +249,15 @@ async function listen(app: FastifyInstance, host: string, port: number, prefix: 
 /** Stops listening and answers what is in flight; what is not over then is cut. */
 async function closeWithin(app: FastifyInstance, timeoutMs: number): Promise<void> {
   const force = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
-  await app.close()
-  clearTimeout(force)
+  // Node closes the connections that are idle when it is told to close, and waits for those that become idle later: a sender
+  // whose last request was in flight would hold us up for as long as it keeps its connection.
+  const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_INTERVAL_MS)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(force)
+    clearInterval(sweep)
+  }
 }
 
 function urlOf(app: FastifyInstance, host: string): string {

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { sql } from 'kysely'
 import t from 'tap'
 import type { Test } from 'tap'
-import { request } from 'undici'
+import { Agent, request } from 'undici'
 import { createSilentLogger } from '../../src/logger.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { openBreakableWay } from '../support/breakable-way.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/ledger.ts'
+import { until, untilWaiting } from '../support/ledger.ts'
 import { sendJson, serve } from '../support/local-server.ts'
 import { spawnService, startServiceProcess } from '../support/service-process.ts'
 import type { Settings } from '../support/service-process.ts'
@@ -18,6 +18,8 @@ const KEY = 'dispatch-key-of-this-test'
 t.setTimeout(60_000)
 
 const { url } = await createTestDatabase(t)
+const sender = new Agent()
+t.teardown(() => sender.destroy())
 
 /** Settings of a service that delivers to `origin`. */
 function deliverTo(origin: string, databaseUrl: string, overrides: Settings = {}): Settings {
@@ -30,8 +32,9 @@ function deliverTo(origin: string, databaseUrl: string, overrides: Settings = {}
   }
 }
 
-async function push(publicUrl: string, activityId: string): Promise<number> {
+async function push(publicUrl: string, activityId: string, dispatcher: Agent = sender): Promise<number> {
   const { statusCode, body } = await request(`${publicUrl}/activities`, {
+    dispatcher,
     method: 'POST',
     headers: { 'x-api-key': KEY, 'content-type': 'application/json' },
     body: JSON.stringify({ id: activityId, commerce: { externalId: 'C-1' } }),
@@ -141,6 +144,35 @@ t.test('npm start', async (t) => {
     t.strictSame(await service.ended, { code: 0, signal: null })
     const rows = await openDb(t, own).selectFrom('dispatches').select(['state', 'provider_task_id']).execute()
     t.strictSame(rows, [{ state: 'delivered', provider_task_id: 'T-1' }])
+  })
+
+  t.test('answers what is in flight, and then waits for no sender that keeps its connection', async (t) => {
+    const own = (await createTestDatabase(t)).url
+    const service = await startServiceProcess(t, { DATABASE_URL: own, DISPATCH_API_KEY: KEY, PROVIDER: 'mock' })
+    const keeper = new Agent({ keepAliveTimeout: 60_000, keepAliveMaxTimeout: 60_000 })
+    t.teardown(() => keeper.destroy())
+    const db = openDb(t, own)
+    const isHeld = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const holding = db.transaction().execute(async (tx) => {
+      await sql`lock table dispatches in exclusive mode`.execute(tx)
+      isHeld.resolve()
+      await release.promise
+    })
+    await isHeld.promise
+    const pushing = push(service.publicUrl, 'A-1', keeper)
+    await untilWaiting(db)
+
+    service.kill('SIGTERM')
+    await service.logged('service.stopping')
+    release.resolve()
+    await holding
+    t.equal(await pushing, 201)
+    const answeredAt = performance.now()
+
+    t.strictSame(await service.ended, { code: 0, signal: null })
+    const seconds = (performance.now() - answeredAt) / 1_000
+    t.ok(seconds < 3, `ended ${seconds} s after the answer`)
   })
 
   t.test('ends at once by a second signal', async (t) => {
