@@ -43,16 +43,16 @@ export function insertResult(result: NewResult): RawBuilder<unknown> {
       from announced
       on conflict do nothing
       returning id, dispatch_id, state
+    ), dropped as (
+      -- A job that a worker takes at this moment is not dropped, and then its result is not superseded either.
+      delete from jobs using target
+      where ${!isPending} and jobs.dispatch_id = target.id and kind = 'report' and leased_until is null
+        and result_id in (select r.id from results r where r.dispatch_id = target.id and r.status = 'PENDING')
+      returning result_id, is_fate_unknown
     ), superseded as (
       update results r set settled_at = now(), reason_code = 'superseded',
-        state = case when exists (select from jobs j where j.result_id = r.id and j.is_fate_unknown)
-                then 'unproven' else 'superseded' end
-      from target
-      where ${!isPending} and r.dispatch_id = target.id and r.status = 'PENDING' and r.state = 'pending'
-        and not exists (select from jobs j where j.result_id = r.id and j.leased_until is not null)
-      returning r.id
-    ), dropped as (
-      delete from jobs using superseded where jobs.result_id = superseded.id and jobs.leased_until is null
+        state = case when dropped.is_fate_unknown then 'unproven' else 'superseded' end
+      from dropped where r.id = dropped.result_id
     ), report as (
       insert into jobs (kind, connection, dispatch_id, result_id, commerce_id, seq, revision, due_at)
       select 'report', target.connection, target.id, result.id, target.commerce_id, target.seq, target.revision,

@@ -63,7 +63,7 @@ async function replay(tx: Tx, input: ReplayInput): Promise<ReplayOutcome> {
   if (dispatch.connection_state === 'archived' || dispatch.connection_state === null) return { kind: 'archived' }
   const job = await lockJob(tx, input.id)
   if (job !== undefined && job.leased_until !== null) return { kind: 'in_flight' }
-  if (!dispatch.has_body) return { kind: 'bodyless' }
+  if (!(await hasBody(tx, dispatch))) return { kind: 'bodyless' }
   const plan: ReplayPlan = {
     id: dispatch.id,
     activityId: dispatch.activity_id,
@@ -91,14 +91,25 @@ async function lockDispatch(tx: Tx, id: string) {
       'd.seq',
       'd.state',
       'd.revision',
+      'd.body_no',
+      'd.body_day',
       'c.state as connection_state',
-      sql<boolean>`exists (
-        select from dispatch_bodies b where b.dispatch_id = d.id and b.body_no = d.body_no and b.day = d.body_day
-      )`.as('has_body'),
     ])
     .where('d.id', '=', id)
     .forUpdate('d')
     .executeTakeFirst()
+}
+
+/** A statement of its own, begun under the lock: a body that was changed while we waited for it is seen. */
+async function hasBody(tx: Tx, dispatch: Locked): Promise<boolean> {
+  const body = await tx
+    .selectFrom('dispatch_bodies')
+    .select('body_no')
+    .where('dispatch_id', '=', dispatch.id)
+    .where('body_no', '=', dispatch.body_no)
+    .where('day', '=', dispatch.body_day)
+    .executeTakeFirst()
+  return body !== undefined
 }
 
 async function lockJob(tx: Tx, id: string) {
