@@ -60,6 +60,8 @@ const FAULT_DELAY_MS = 15_000
 interface Asked {
   readonly outcome: Outcome
   readonly isFateUnknown: boolean
+  /** Nobody was asked: the provider could not recognise what it may have done before. */
+  readonly isOurs?: boolean
 }
 
 /** Delivers one claimed dispatch and settles its job. A shutdown or a fault of ours gives the job back uncharged. */
@@ -94,8 +96,8 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
     await giveBack(FAULT_DELAY_MS, true)
     return
   }
-  const { outcome, isFateUnknown } = asked
-  const { idempotency } = ready.adapter.capabilities
+  const { outcome, isFateUnknown, isOurs } = asked
+  const idempotency = isOurs === true ? 'none' : ready.adapter.capabilities.idempotency
   if (signal.aborted && (outcome.kind === 'ambiguous' || outcome.kind === 'retry')) {
     // Our shutdown cut it short: nobody is charged. What may be under way at the provider is searched for later, not now.
     const isUnderWay = outcome.kind === 'ambiguous' && idempotency === 'lookup'
@@ -133,7 +135,7 @@ async function endProven(deps: DeliverDeps, { job, delivery }: ReadyDelivery): P
 async function askAdapter(ready: ReadyDelivery, signal: AbortSignal): Promise<Asked> {
   const { job, adapter } = ready
   const command = toCommand(ready)
-  if (!('activity' in command)) return { outcome: command, isFateUnknown: job.isFateUnknown }
+  if (!('activity' in command)) return { outcome: command, isFateUnknown: job.isFateUnknown, isOurs: true }
   if (!job.isFateUnknown) return { outcome: await deliver(ready, command, signal), isFateUnknown: false }
   const { idempotency } = adapter.capabilities
   if (idempotency === 'key') return { outcome: await deliver(ready, command, signal), isFateUnknown: true }

@@ -332,6 +332,15 @@ t.test('deliverOne', async (t) => {
     t.match((await readStory(db, id)).dispatch, { state: 'delivered' })
   })
 
+  t.test('parks a dispatch that can be read no longer, where an earlier try may have done the work', async (t) => {
+    const id = await storeWithUnknownFate()
+    await db.deleteFrom('dispatch_bodies').execute()
+
+    await setUp(db, { deliver: () => ACCEPTED }).run()
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'received' }, job: { parked_reason: 'body_missing' } })
+  })
+
   t.test('tells of a result that is due, and of none that is not', async (t) => {
     await storeDispatch(db, 'A-1')
     const withResult = setUp(db, { deliver: () => ({ ...ACCEPTED, result: buildResult() }) })
