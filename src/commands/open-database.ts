@@ -8,6 +8,7 @@ import { openDatabase } from '../store/database.ts'
 import type { DatabaseHandle } from '../store/database.ts'
 import { errorCode, isDatabaseAway } from '../store/database-errors.ts'
 import { checkMigrations, migrate } from '../store/migrate.ts'
+import { pause } from '../time.ts'
 import { reachDatabase } from '../store/reach-database.ts'
 
 /** Where the embedded database keeps its data: in the project, so that every clone has its own. */
@@ -61,16 +62,21 @@ export async function openCommandDatabase(config: Config, logger: Logger): Promi
   return { ...handle, url: source.url, close }
 }
 
+export interface ReachOptions {
+  /** One that does not answer is asked again until this is over, since it may be starting as we are; default: asked once. */
+  readonly waitMs?: number
+  /** Called once, when the waiting begins. */
+  readonly onWaiting?: (why: string) => void
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
- * Resolves when the database answers. One that does not answer is asked again until `waitMs` are over (default: once), since
- * it may be starting as we are; a refused login is not. Throws RCV_DATABASE_UNAVAILABLE with the host, never the password.
+ * Resolves when the database answers; a refused login is not waited for. Throws RCV_DATABASE_UNAVAILABLE with the host, never the
+ * password; RCV_STOPPING where the waiting was ended.
  */
-export async function assertReachable(
-  handle: DatabaseHandle,
-  url: string,
-  waitMs = 0,
-  onWaiting: (why: string) => void = () => {},
-): Promise<void> {
+export async function assertReachable(handle: DatabaseHandle, url: string, options: ReachOptions = {}): Promise<void> {
+  const { waitMs = 0, signal = new AbortController().signal } = options
   let isTold = false
   const deadline = performance.now() + waitMs
   for (;;) {
@@ -85,10 +91,11 @@ export async function assertReachable(
         const message = `the database at ${hostOf(url)} cannot be used: ${why}`
         throw new AppError('RCV_DATABASE_UNAVAILABLE', message, { cause: error })
       }
-      if (!isTold) onWaiting(why)
+      if (!isTold) options.onWaiting?.(why)
       isTold = true
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    await pause(RETRY_MS, signal)
+    if (signal.aborted) throw new AppError('RCV_STOPPING', 'told to stop while it waited for the database')
   }
 }
 

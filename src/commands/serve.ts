@@ -1,6 +1,8 @@
 // npm start: the service. Ends by SIGTERM or SIGINT with what was admitted finished; a second signal ends it at once.
 import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
+import type { Config } from '../config.ts'
+import { AppError } from '../errors.ts'
 import { createLogger } from '../logger.ts'
 import type { Logger } from '../logger.ts'
 import { runCommand } from './run-command.ts'
@@ -17,36 +19,55 @@ await runCommand(async (variables) => {
     .parse()
   const config = loadConfig(variables)
   const logger = createLogger({ level: config.logLevel, isPretty: process.stdout.isTTY })
-  const service = await startService({ config, logger })
-  if (config.environmentConnection === undefined) {
+  const ending = watchSignals(logger)
+  const service = await start(config, logger, ending.signal)
+  if (service !== undefined && config.environmentConnection === undefined) {
     logger.warn(
       { event: 'service.no_environment_connection' },
       'DISPATCH_API_KEY is not set: add a connection with "npm run connections -- add" before Reten can dispatch',
     )
   }
-  stopOnSignal(service, logger)
+  void ending.told.then(async (signal) => {
+    await service?.stop()
+    logger.info({ event: 'service.stopped', signal }, 'stopped')
+    // Nothing is left to do; a stray handle must not keep the process from ending.
+    logger.flush(() => process.exit(0))
+  })
 })
 
-function stopOnSignal(service: RunningService, logger: Logger): void {
-  let isStopping = false
+/** The running service, or nothing where it was told to stop before it had started. */
+async function start(config: Config, logger: Logger, signal: AbortSignal): Promise<RunningService | undefined> {
+  try {
+    return await startService({ config, logger, signal })
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'RCV_STOPPING') return undefined
+    throw error
+  }
+}
+
+interface Ending {
+  readonly signal: AbortSignal
+  readonly told: Promise<NodeJS.Signals>
+}
+
+/** From before the start: as the first process of a container a signal without a listener would not even end us. */
+function watchSignals(logger: Logger): Ending {
+  const stopping = new AbortController()
+  const { promise: told, resolve } = Promise.withResolvers<NodeJS.Signals>()
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (isStopping) {
+    if (stopping.signal.aborted) {
       logger.warn({ event: 'service.stopped', signal }, 'a second signal: ending at once')
       process.exit(1)
     }
-    isStopping = true
     logger.info({ event: 'service.stopping', signal }, 'finishing what was admitted')
-    const limit = setTimeout(() => {
+    setTimeout(() => {
       logger.error({ event: 'service.stopped', signal }, `not done after ${EXIT_TIMEOUT_MS} ms: ending all the same`)
       process.exit(1)
-    }, EXIT_TIMEOUT_MS)
-    void service.stop().then(() => {
-      clearTimeout(limit)
-      logger.info({ event: 'service.stopped', signal }, 'stopped')
-      // Nothing is left to do; a stray handle must not keep the process from ending.
-      logger.flush(() => process.exit(0))
-    })
+    }, EXIT_TIMEOUT_MS).unref()
+    stopping.abort()
+    resolve(signal)
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  return { signal: stopping.signal, told }
 }

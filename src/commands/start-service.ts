@@ -48,6 +48,8 @@ export interface RunningService {
 export interface StartOptions {
   readonly config: Config
   readonly logger: Logger
+  /** Ends the waiting for a database that is not there yet: RCV_STOPPING. Nothing else of a start takes long. */
+  readonly signal?: AbortSignal | undefined
   /** Where the embedded database keeps its data; default .data/postgres of the project. */
   readonly embeddedDirectory?: string | undefined
 }
@@ -83,9 +85,11 @@ export async function startService(options: StartOptions): Promise<RunningServic
     const database = openDatabase({ url: source.url, poolSize: config.databasePoolSize, logger, isPooled })
     cleanups.push(database.close)
     metrics.watchPool(database.waiting)
-    await assertReachable(database, source.url, DATABASE_WAIT_MS, (why) =>
-      logger.warn({ event: 'database.waiting' }, `waiting for the database: ${why}`),
-    )
+    await assertReachable(database, source.url, {
+      waitMs: DATABASE_WAIT_MS,
+      signal: options.signal,
+      onWaiting: (why) => logger.warn({ event: 'database.waiting' }, `waiting for the database: ${why}`),
+    })
     if (source.isEmbedded) await migrate(database.db)
     await prepareDatabase(database.db, config)
     const parts = buildParts({ config, db: database.db, directUrl: source.directUrl, logger, metrics })

@@ -117,6 +117,19 @@ t.test('npm start', async (t) => {
     t.match(await service.logged('service.started'), { role: 'all' })
   })
 
+  t.test('ends in order while it still waits for its database', async (t) => {
+    const way = await openBreakableWay(t, url)
+    way.close()
+    const service = await spawnService(t, { DATABASE_URL: way.url })
+    await until(() => way.refusals() > 1, 30_000)
+
+    service.kill('SIGTERM')
+
+    t.strictSame(await service.ended, { code: 0, signal: null })
+    t.match(service.lines.at(-1), { event: 'service.stopped', signal: 'SIGTERM' })
+    t.equal(service.stderr(), '')
+  })
+
   t.test('ends in order by SIGINT', async (t) => {
     const service = await startServiceProcess(t, { DATABASE_URL: url })
 
