@@ -11,8 +11,8 @@ import { startServiceProcess } from '../support/service-process.ts'
 import { openStage } from '../support/stage.ts'
 import type { Stage, StageOptions } from '../support/stage.ts'
 
-const ACTIVITIES = 100
-/** Two starts of a process and a hundred activities take a few seconds, several times that on a busy machine. */
+const ACTIVITIES = 70
+/** Two starts of a process and seventy activities take a few seconds, several times that on a busy machine. */
 const DONE_TIMEOUT_MS = 40_000
 /** A stop has ten seconds for what is under way, and there is nothing under way that takes one. */
 const STOP_BOUND_MS = 8_000
