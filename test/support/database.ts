@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import pg from 'pg'
-import type { Test } from 'tap'
 import { createSilentLogger } from '../../src/logger.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { ensureDayPartitions } from '../../src/store/partitions.ts'
 import { joinDatabaseServer, TEST_DATABASE_PREFIX } from './database-server.ts'
+import type { Scope } from './scope.ts'
 
 /** A database of a test's own on a real PostgreSQL. */
 export interface TestDatabase {
@@ -34,7 +34,7 @@ const TEMPLATE_LOCK = 4_815_162
  * start; dropped when `t` ends. A copy of a template, about 20 ms each. Callers close their pools before that, by
  * `t.teardown` directly after opening them.
  */
-export async function createTestDatabase(t: Test, options: TestDatabaseOptions = {}): Promise<TestDatabase> {
+export async function createTestDatabase(t: Scope, options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const serverUrl = await joinDatabaseServer()
   const template = options.isEmpty === true ? 'template1' : await ensureTemplate(serverUrl)
   const name = `${TEST_DATABASE_PREFIX}${process.pid}_${randomBytes(6).toString('hex')}`

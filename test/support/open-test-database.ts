@@ -1,9 +1,9 @@
-import type { Test } from 'tap'
 import { createSilentLogger } from '../../src/logger.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import type { Db } from '../../src/store/database.ts'
 import { createTestDatabase } from './database.ts'
 import type { TestDatabaseOptions } from './database.ts'
+import type { Scope } from './scope.ts'
 
 /** A pool on a database. */
 export interface OpenTestDatabase {
@@ -13,7 +13,7 @@ export interface OpenTestDatabase {
 
 /** Opens a pool on `url`, or on a database of its own; closed when `t` ends. */
 export async function openTestDatabase(
-  t: Test,
+  t: Scope,
   url?: string,
   options: TestDatabaseOptions & { readonly poolSize?: number } = {},
 ): Promise<OpenTestDatabase> {

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Test } from 'tap'
 import { until } from './ledger.ts'
+import type { Scope } from './scope.ts'
 
 const SERVE = fileURLToPath(new URL('../../src/commands/serve.ts', import.meta.url))
 /** A start takes about a second, on a busy machine several. */
@@ -38,12 +38,15 @@ export interface StartedService extends ServiceProcess {
   readonly opsUrl: string
 }
 
-/** Starts the service with these settings and no others; killed when `t` ends. */
-export async function spawnService(t: Test, settings: Settings): Promise<ServiceProcess> {
+/**
+ * Starts the service with these settings and no others; killed when `t` ends. `preload` is the path of a module that the
+ * process loads before anything else.
+ */
+export async function spawnService(t: Scope, settings: Settings, preload?: string): Promise<ServiceProcess> {
   // A folder of its own, so that no .env of the checkout is read.
   const cwd = await mkdtemp(join(tmpdir(), 'receiver-service-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
-  const child = spawn(process.execPath, [SERVE], {
+  const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload]), SERVE], {
     cwd,
     env: { PORT: '0', HOST: '127.0.0.1', OPS_PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -60,8 +63,8 @@ export async function spawnService(t: Test, settings: Settings): Promise<Service
 }
 
 /** Starts the service and resolves when both listeners answer. */
-export async function startServiceProcess(t: Test, settings: Settings): Promise<StartedService> {
-  const service = await spawnService(t, settings)
+export async function startServiceProcess(t: Scope, settings: Settings, preload?: string): Promise<StartedService> {
+  const service = await spawnService(t, settings, preload)
   const started = await Promise.race([service.logged('service.started'), service.ended])
   if (!('public' in started)) throw new Error(`the service did not start:\n${service.stderr()}`)
   return { ...service, publicUrl: String(started['public']), opsUrl: String(started['operators']) }

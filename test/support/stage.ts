@@ -1,10 +1,10 @@
 // Both stand-ins, and the settings a service needs to stand between them.
 import { request } from 'undici'
-import type { Test } from 'tap'
 import { startRetenSandbox } from '../../src/sandbox/start-reten-sandbox.ts'
 import type { RetenSandbox, RetenSandboxOptions } from '../../src/sandbox/start-reten-sandbox.ts'
 import { startYomSandbox } from '../../src/sandbox/start-yom-sandbox.ts'
 import type { YomSandbox, YomSandboxOptions } from '../../src/sandbox/start-yom-sandbox.ts'
+import type { Scope } from './scope.ts'
 
 const DISPATCH_KEY = 'dispatch-key-of-this-test'
 const WEBHOOK_TOKEN = 'webhook-token-of-this-test'
@@ -28,7 +28,7 @@ export interface StageOptions {
 }
 
 /** Starts both; they end with `t`. */
-export async function openStage(t: Test, options: StageOptions): Promise<Stage> {
+export async function openStage(t: Scope, options: StageOptions): Promise<Stage> {
   const reten = await startRetenSandbox({ port: 0, slowMs: 20, ...options.reten })
   t.teardown(() => reten.close())
   const yom = await startYomSandbox({ port: 0, slowMs: 20, ...options.yom })
