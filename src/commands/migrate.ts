@@ -2,10 +2,9 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
 import { createSilentLogger } from '../logger.ts'
-import { openDatabase } from '../store/database.ts'
 import { migrate, readMigrationState } from '../store/migrate.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
-import { assertReachable, findDatabase } from './open-database.ts'
+import { assertReachable, findDatabase, openForMigrations } from './open-database.ts'
 import { runCommand } from './run-command.ts'
 
 await runCommand(async (variables) => {
@@ -17,7 +16,7 @@ await runCommand(async (variables) => {
     .parse()
   const logger = createSilentLogger()
   const source = await findDatabase(loadConfig(variables), logger)
-  const handle = openDatabase({ url: source.directUrl, poolSize: 2, logger, applicationName: 'reten-dispatch-migrate' })
+  const handle = openForMigrations(source.directUrl, logger)
   try {
     await assertReachable(handle, source.directUrl)
     const applied = await migrate(handle.db)

@@ -53,13 +53,28 @@ export async function openCommandDatabase(config: Config, logger: Logger): Promi
   }
   try {
     await assertReachable(handle, source.url)
-    if (source.isEmbedded) await migrate(handle.db)
+    if (source.isEmbedded) await migrateEmbedded(source.url, logger)
     await checkMigrations(handle.db)
   } catch (error) {
     await close()
     throw error
   }
   return { ...handle, url: source.url, close }
+}
+
+/** Brings the embedded database up to date; one that is somebody's own is migrated by "npm run migrate" alone. */
+export async function migrateEmbedded(url: string, logger: Logger): Promise<void> {
+  const handle = openForMigrations(url, logger)
+  try {
+    await migrate(handle.db)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A pool of its own for migrations: they take as long as their tables are large. */
+export function openForMigrations(url: string, logger: Logger): DatabaseHandle {
+  return openDatabase({ url, poolSize: 2, logger, isPatient: true, applicationName: 'reten-dispatch-migrate' })
 }
 
 export interface ReachOptions {

@@ -23,7 +23,7 @@ import { startServices, stopServices } from '../services.ts'
 import { ENVIRONMENT_CONNECTION } from '../store/connection-catalog.ts'
 import { openDatabase } from '../store/database.ts'
 import type { Db } from '../store/database.ts'
-import { checkMigrations, migrate } from '../store/migrate.ts'
+import { checkMigrations } from '../store/migrate.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
 import { pingDatabase } from '../store/ping-database.ts'
 import { quarantineBody } from '../store/quarantine-body.ts'
@@ -35,7 +35,7 @@ import { buildStoreInbox } from './build-inbox.ts'
 import { buildParts } from './build-parts.ts'
 import type { Parts } from './build-parts.ts'
 import { listenFault } from './listen-fault.ts'
-import { assertReachable, findDatabase } from './open-database.ts'
+import { assertReachable, findDatabase, migrateEmbedded } from './open-database.ts'
 
 export interface RunningService {
   /** Origins as one can call them from this machine. */
@@ -90,7 +90,7 @@ export async function startService(options: StartOptions): Promise<RunningServic
       signal: options.signal,
       onWaiting: (why) => logger.warn({ event: 'database.waiting' }, `waiting for the database: ${why}`),
     })
-    if (source.isEmbedded) await migrate(database.db)
+    if (source.isEmbedded) await migrateEmbedded(source.url, logger)
     await prepareDatabase(database.db, config)
     const parts = buildParts({ config, db: database.db, directUrl: source.directUrl, logger, metrics })
     cleanups.push(parts.http.close, parts.adapters.close, async () => parts.retenClients.close())

@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly isPooled?: boolean
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string
+  /** For migrations, which may take hours: neither a statement nor the silence while it runs is bounded. Default false. */
+  readonly isPatient?: boolean
   /** A connection on which a statement has waited that long for any byte is given up. Default 35,000. */
   readonly silenceTimeoutMs?: number
 }
@@ -64,7 +66,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     application_name: options.applicationName ?? 'reten-dispatch-receiver',
-    ...(options.isPooled === true ? {} : TIMEOUTS),
+    ...(options.isPooled === true || options.isPatient === true ? {} : TIMEOUTS),
     types: { getTypeParser },
   })
   // Without a listener an idle connection's error would end the process.
@@ -75,7 +77,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
     // A connection that breaks while it is in use has no listener of the pool's: the statement under way is rejected with
     // the same error, and without this line the process would end as well.
     client.on('error', () => {})
-    endInSilence(client, options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS)
+    if (options.isPatient !== true) endInSilence(client, options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS)
   })
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   return { db, waiting: () => pool.waitingCount, close: () => db.destroy() }

@@ -89,6 +89,8 @@ async function createProvider(db: Db, folder: URL): Promise<MigrationProvider> {
     const text = await readFile(new URL(`${name}.sql`, folder), 'utf8')
     migrations[name] = {
       up: async (transaction) => {
+        // However long a large table takes: a bound of the connection or of its role is meant for statements of the service.
+        await sql`set local statement_timeout = 0`.execute(transaction)
         await sql.raw(text).execute(transaction)
         const isBreaking = BREAKING_MARK.test(text)
         await sql`insert into migration_marks (name, is_breaking) values (${name}, ${isBreaking})`.execute(transaction)

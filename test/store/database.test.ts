@@ -33,9 +33,9 @@ void t.test('openDatabase', async (t) => {
   })
 
   await t.test(
-    'bounds statements and idle transactions, except through a pooler that refuses such settings',
+    'bounds statements and idle transactions, except for migrations and through a pooler that refuses such settings',
     async (t) => {
-      const startOf = async (isPooled: boolean): Promise<string> => {
+      const startOf = async (kind: Partial<DatabaseOptions>): Promise<string> => {
         const { promise, resolve } = Promise.withResolvers<string>()
         const origin = await serveSockets(t, (socket) => {
           socket.once('data', (bytes) => {
@@ -43,13 +43,14 @@ void t.test('openDatabase', async (t) => {
             socket.destroy()
           })
         })
-        const { db } = open(t, origin.replace('http', 'postgres'), { isPooled })
+        const { db } = open(t, origin.replace('http', 'postgres'), kind)
         await sql`select 1`.execute(db).catch(() => {}) // nobody answers: what was asked for is all that counts
         return promise
       }
 
-      t.match(await startOf(false), /statement_timeout.30000.*idle_in_transaction_session_timeout.15000/s)
-      t.notMatch(await startOf(true), /timeout/)
+      t.match(await startOf({}), /statement_timeout.30000.*idle_in_transaction_session_timeout.15000/s)
+      t.notMatch(await startOf({ isPooled: true }), /timeout/)
+      t.notMatch(await startOf({ isPatient: true }), /timeout/)
     },
   )
 

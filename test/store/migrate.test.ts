@@ -52,6 +52,15 @@ void t.test('migrate', async (t) => {
     await t.resolves(checkMigrations(other))
   })
 
+  await t.test('takes as long as it takes, whatever bounds the statements of the service', async (t) => {
+    const { db } = await openTestDatabase(t, undefined, { isEmpty: true })
+    const migration = `${MARKS} create table bounds as select current_setting('statement_timeout') as statements;`
+
+    await migrate(db, await release(t, { '0001_slow': migration }))
+
+    t.same((await sql`select * from bounds`.execute(db)).rows, [{ statements: '0' }])
+  })
+
   await t.test('applies what is pending in the order of the numbers', async (t) => {
     const db = await createEmpty(t)
     const files = { '0001_one': `${MARKS} create table one (id int);` }
