@@ -12,6 +12,7 @@ import { guardAdminRoutes } from './ops/authorize.ts'
 import { BUILT_IN_PROVIDERS } from './ops/connection-input.ts'
 import { registerConnectionRoutes } from './ops/connection-routes.ts'
 import type { ConnectionDeps } from './ops/connections.ts'
+import { registerDecisionRoutes } from './ops/decision-routes.ts'
 import { registerDispatchRoutes } from './ops/dispatch-routes.ts'
 import { registerHealthRoutes } from './ops/health.ts'
 import type { HealthDeps } from './ops/health.ts'
@@ -19,6 +20,7 @@ import { registerKeyRoutes } from './ops/key-routes.ts'
 import { registerMetricsRoute } from './ops/metrics-route.ts'
 import type { Metrics } from './metrics.ts'
 import { registerQuarantineRoutes } from './ops/quarantine-routes.ts'
+import { registerReleaseRoutes } from './ops/release-routes.ts'
 import type { QuarantineReplayDeps } from './ops/replay-quarantined.ts'
 import { useOwnValidation } from './ops/validation.ts'
 import type { ConnectionCatalog } from './store/connection-catalog.ts'
@@ -85,6 +87,8 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   const refresh = (): Promise<void> => deps.catalog.refresh()
   const connectionDeps = { config, db, logger, providers, checkAdapter, refresh, nudge }
   registerDispatchRoutes(admin, { db, logger, nudge })
+  registerDecisionRoutes(admin, { db, logger, nudge })
+  registerReleaseRoutes(admin, { db, logger, nudge })
   registerQuarantineRoutes(admin, { db, logger, acceptAgain: deps.acceptAgain })
   registerConnectionRoutes(admin, connectionDeps)
   registerKeyRoutes(admin, connectionDeps)

@@ -13,6 +13,7 @@ import { TRANSITIONS } from '../dispatch/states.ts'
 import { insertAttempt, storable } from './attempt.ts'
 import type { FinishedAttempt } from './attempt.ts'
 import type { ClaimedJob } from './claim-jobs.ts'
+import { completeReported } from './complete-reported.ts'
 import type { Db } from './database.ts'
 import { insertResult } from './insert-result.ts'
 import { nextState } from './next-state.ts'
@@ -51,20 +52,8 @@ export async function settleDelivered(
     from job`.execute(db)
   const [row] = rows
   if (row?.settled !== 1) return 'stale'
-  if (row.has_results) await completeReported(db, attempt)
+  if (row.has_results) await completeReported(db, attempt.job.dispatchId)
   return 'settled'
-}
-
-/**
- * A report that ended while the statement above waited for its locks is not in that statement's snapshot; a statement of its
- * own sees it.
- */
-async function completeReported(db: Db, { job }: FinishedAttempt): Promise<void> {
-  await sql`
-    update dispatches d set state = 'completed', finished_at = now()
-    where d.id = ${job.dispatchId} and d.state = 'delivered' and exists (
-      select from results r where r.dispatch_id = d.id and r.revision = d.revision
-        and r.state = 'reported' and r.status <> 'PENDING')`.execute(db)
 }
 
 /** It ends here: refused or given up, with a reason an operator can read. */
