@@ -4,7 +4,8 @@ import type { JobLoop } from '../job-loop.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
 import type { ClaimedJob, ClaimShare } from '../store/claim-jobs.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
-import { findDueConnections } from '../store/find-due-connections.ts'
+import { createDueSearch } from '../store/due-search.ts'
+import type { DueSearch } from '../store/due-search.ts'
 import { loadDeliveries } from '../store/load-deliveries.ts'
 import { releaseUnbegun } from '../store/release-job.ts'
 import type { AdapterPool } from './adapter-pool.ts'
@@ -18,16 +19,17 @@ export interface DeliveryWorkerDeps extends DeliverDeps {
 
 /** Builds the worker; see JobLoop for how it runs. */
 export function createDeliveryWorker(deps: DeliveryWorkerDeps): JobLoop {
+  const search = createDueSearch(deps.db, { kind: 'deliver', leaseSeconds: DELIVERY_LEASE_SECONDS })
   return createJobLoop<ReadyDelivery>({
     name: 'deliver',
     logger: deps.logger,
-    claim: () => claimDeliveries(deps),
+    claim: () => claimDeliveries(deps, search),
     run: (ready, signal) => deliverOne(deps, ready, signal),
   })
 }
 
-async function claimDeliveries(deps: DeliveryWorkerDeps): Promise<readonly ReadyDelivery[]> {
-  const shares = await claimableShares(deps)
+async function claimDeliveries(deps: DeliveryWorkerDeps, search: DueSearch): Promise<readonly ReadyDelivery[]> {
+  const shares = await claimableShares(deps, search)
   const jobs = await claimJobs(deps.db, {
     kind: 'deliver',
     shares,
@@ -64,13 +66,13 @@ async function makeReady(deps: DeliveryWorkerDeps, jobs: readonly ClaimedJob[]):
 }
 
 /** Connections with something due that are active here and have an adapter. */
-async function claimableShares(deps: DeliveryWorkerDeps): Promise<readonly ClaimShare[]> {
+async function claimableShares(deps: DeliveryWorkerDeps, search: DueSearch): Promise<readonly ClaimShare[]> {
   const shares: ClaimShare[] = []
-  for (const name of await findDueConnections(deps.db, 'deliver')) {
-    const connection = deps.catalog.get(name)
+  for (const due of await search.find()) {
+    const connection = deps.catalog.get(due.connection)
     if (connection === undefined || connection.state !== 'active' || connection.fault !== undefined) continue
     if ((await deps.adapters.get(connection)) === undefined) continue
-    shares.push({ connection: name, maxInFlight: connection.settings.maxInFlight })
+    shares.push({ ...due, maxInFlight: connection.settings.maxInFlight })
   }
   return shares
 }

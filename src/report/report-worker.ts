@@ -4,7 +4,8 @@ import type { JobLoop } from '../job-loop.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
 import type { ClaimedJob, ClaimShare } from '../store/claim-jobs.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
-import { findDueConnections } from '../store/find-due-connections.ts'
+import { createDueSearch } from '../store/due-search.ts'
+import type { DueSearch } from '../store/due-search.ts'
 import { loadReports } from '../store/load-reports.ts'
 import { releaseUnbegun } from '../store/release-job.ts'
 import { settleOvertaken } from '../store/settle-report.ts'
@@ -22,18 +23,19 @@ const MAX_REPORTS_IN_FLIGHT = 8
 
 /** Builds the worker; see JobLoop for how it runs. */
 export function createReportWorker(deps: ReportWorkerDeps): JobLoop {
+  const search = createDueSearch(deps.db, { kind: 'report', leaseSeconds: REPORT_LEASE_SECONDS })
   return createJobLoop<ReadyReport>({
     name: 'report',
     logger: deps.logger,
-    claim: () => claimReports(deps),
+    claim: () => claimReports(deps, search),
     run: (ready, signal) => reportOne(deps, ready, signal),
   })
 }
 
-async function claimReports(deps: ReportWorkerDeps): Promise<readonly ReadyReport[]> {
+async function claimReports(deps: ReportWorkerDeps, search: DueSearch): Promise<readonly ReadyReport[]> {
   const jobs = await claimJobs(deps.db, {
     kind: 'report',
-    shares: await claimableShares(deps),
+    shares: await claimableShares(deps, search),
     worker: deps.worker,
     leaseSeconds: REPORT_LEASE_SECONDS,
   })
@@ -69,13 +71,13 @@ async function makeReady(deps: ReportWorkerDeps, jobs: readonly ClaimedJob[]): P
 }
 
 /** Connections with a report due that can talk to Reten. A paused one delivers nothing but still reports: Reten waits for it. */
-async function claimableShares(deps: ReportWorkerDeps): Promise<readonly ClaimShare[]> {
+async function claimableShares(deps: ReportWorkerDeps, search: DueSearch): Promise<readonly ClaimShare[]> {
   const shares: ClaimShare[] = []
-  for (const name of await findDueConnections(deps.db, 'report')) {
-    const connection = deps.catalog.get(name)
+  for (const due of await search.find()) {
+    const connection = deps.catalog.get(due.connection)
     if (connection === undefined || connection.fault !== undefined) continue
     if (deps.retenClients.get(connection) === undefined) continue
-    shares.push({ connection: name, maxInFlight: MAX_REPORTS_IN_FLIGHT })
+    shares.push({ ...due, maxInFlight: MAX_REPORTS_IN_FLIGHT })
   }
   return shares
 }

@@ -3,11 +3,12 @@
 // with a snapshot from before it got the lock, and two claimers would both see the last slot free.
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
-import type { Db } from './database.ts'
+import type { Db, Tx } from './database.ts'
+import type { Horizon } from './find-due-connections.ts'
 import type { JobKind } from './tables.ts'
 
-/** A connection to claim for, and how many of its jobs may be in flight over all instances. */
-export interface ClaimShare {
+/** A connection to claim for, from which horizon on, and how many of its jobs may be in flight over all instances. */
+export interface ClaimShare extends Horizon {
   readonly connection: string
   readonly maxInFlight: number
 }
@@ -44,46 +45,76 @@ export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly
   if (request.shares.length === 0) return []
   const claimedAtMs = Date.now()
   return db.transaction().execute(async (tx) => {
-    const locked = await tx
-      .selectFrom('connections')
-      .select('name')
-      .where(
-        'name',
-        'in',
-        request.shares.map((share) => share.connection),
-      )
-      // A paused connection delivers nothing, but what became of earlier deliveries is still reported.
-      .where('state', 'in', request.kind === 'deliver' ? ['active'] : ['active', 'paused'])
-      .orderBy('name')
-      .forNoKeyUpdate()
-      .skipLocked()
-      .execute()
-    const names = new Set(locked.map((row) => row.name))
-    const shares = request.shares.filter((share) => names.has(share.connection))
+    const shares = await lockConnections(tx, request)
     if (shares.length === 0) return []
-    const { rows } = await sql<Omit<ClaimedJob, 'claimedAtMs'>>`
-      with free as materialized (
-        select s.connection, greatest(0, s.max_in_flight - (
-          select count(*) from jobs j
-          where j.kind = ${request.kind} and j.connection = s.connection and j.leased_until is not null)) as slots
-        from unnest(${sql.val(shares.map((share) => share.connection))}::text[],
-                    ${sql.val(shares.map((share) => share.maxInFlight))}::int[]) as s (connection, max_in_flight)
-      ), picked as (
-        select due.id from free, lateral (
-          select j.id from jobs j
-          where j.kind = ${request.kind} and j.connection = free.connection
-            and j.leased_until is null and j.parked_reason is null and j.due_at <= now() ${inTurn(request.kind)}
-          order by j.due_at, j.id limit free.slots
-          for update skip locked) as due
-      )
-      update jobs set
-        leased_until = now() + make_interval(secs => ${request.leaseSeconds}),
-        claimed_by = ${request.worker}, claim_no = claim_no + 1
-      from picked where jobs.id = picked.id
-      returning jobs.id, kind, connection, dispatch_id as "dispatchId", result_id as "resultId", revision,
-                claim_no as "claimNo", attempts, crashes, is_fate_unknown as "isFateUnknown"`.execute(tx)
+    const rows = await takeJobs(tx, { ...request, shares })
     return rows.toSorted((a, b) => a.id - b.id).map((row) => ({ ...row, claimedAtMs }))
   })
+}
+
+/** Locks the connections that may be claimed for, and answers their shares. */
+async function lockConnections(tx: Tx, { kind, shares }: ClaimRequest): Promise<readonly ClaimShare[]> {
+  const locked = await tx
+    .selectFrom('connections')
+    .select('name')
+    .where(
+      'name',
+      'in',
+      shares.map((share) => share.connection),
+    )
+    // A paused connection delivers nothing, but what became of earlier deliveries is still reported.
+    .where('state', 'in', kind === 'deliver' ? ['active'] : ['active', 'paused'])
+    .orderBy('name')
+    .forNoKeyUpdate()
+    .skipLocked()
+    .execute()
+  const names = new Set(locked.map((row) => row.name))
+  return shares.filter((share) => names.has(share.connection))
+}
+
+async function takeJobs(tx: Tx, request: ClaimRequest): Promise<readonly Omit<ClaimedJob, 'claimedAtMs'>[]> {
+  const { kind, shares, worker, leaseSeconds } = request
+  // The clock and not now(): a lease made in a transaction that began long ago must not end before leases that are older, or
+  // horizons would pass it.
+  const { rows } = await sql<Omit<ClaimedJob, 'claimedAtMs'>>`
+    with share as materialized (${sharesAsRows(shares)}),
+    free as materialized (${freeSlots(kind)}),
+    picked as (
+      select due.id from free, lateral (
+        select j.id from jobs j
+        where j.kind = ${kind} and j.connection = free.connection and j.leased_until is null and j.parked_reason is null
+          and j.due_at >= free.due_from and j.due_at <= now() ${inTurn(kind)}
+        order by j.due_at, j.id limit free.slots
+        for update skip locked) as due
+    )
+    update jobs set
+      leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}),
+      claimed_by = ${worker}, claim_no = claim_no + 1
+    from picked where jobs.id = picked.id
+    returning jobs.id, kind, connection, dispatch_id as "dispatchId", result_id as "resultId", revision,
+              claim_no as "claimNo", attempts, crashes, is_fate_unknown as "isFateUnknown"`.execute(tx)
+  return rows
+}
+
+function sharesAsRows(shares: readonly ClaimShare[]): RawBuilder<unknown> {
+  return sql`
+    select connection, max_in_flight,
+           coalesce(due_from, '-infinity') as due_from, coalesce(leased_from, '-infinity') as leased_from
+    from unnest(${sql.val(shares.map((share) => share.connection))}::text[],
+                ${sql.val(shares.map((share) => share.maxInFlight))}::int[],
+                ${sql.val(shares.map((share) => share.dueFrom ?? null))}::timestamptz[],
+                ${sql.val(shares.map((share) => share.leasedFrom ?? null))}::timestamptz[])
+      as s (connection, max_in_flight, due_from, leased_from)`
+}
+
+/** Each share with the slots that nobody has; an expired lease counts until it is rescued, its work may still be under way. */
+function freeSlots(kind: JobKind): RawBuilder<unknown> {
+  return sql`
+    select share.*, greatest(0, max_in_flight - (
+      select count(*) from jobs j
+      where j.kind = ${kind} and j.connection = share.connection
+        and j.leased_until is not null and j.leased_until >= share.leased_from)) as slots
+    from share`
 }
 
 /**

@@ -1,22 +1,86 @@
-// Which connections have something due: a loose index scan that steps from one connection to the next, so that its cost
-// follows the number of connections with jobs, neither all connections nor all jobs.
+// Which connections have something due, and from where on to look for it: one statement whose cost follows the number of
+// connections with jobs, neither all connections nor all jobs, and not what vacuum has not taken away yet.
+//
+// Connections that are known are asked one by one, each from its horizon on. The others are found between them by a loose index
+// scan that steps from one connection to the next.
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { Db } from './database.ts'
 import type { JobKind } from './tables.ts'
 
-/** Names of the connections that have a due, unleased job of `kind`. */
-export async function findDueConnections(db: Db, kind: JobKind): Promise<readonly string[]> {
-  const { rows } = await sql<{ connection: string }>`
-    with recursive step as (
-      (select connection, due_at from jobs
-       where kind = ${kind} and leased_until is null and parked_reason is null
-       order by connection, due_at limit 1)
+/**
+ * Where a connection's jobs begin: nothing that was visible and due lay before `dueFrom`, no lease ended before `leasedFrom`.
+ * Absent: unknown, look from the beginning.
+ */
+export interface Horizon {
+  readonly dueFrom?: Date | undefined
+  readonly leasedFrom?: Date | undefined
+}
+
+export interface DueConnection extends Horizon {
+  readonly connection: string
+  /** False for a known connection that has nothing to claim right now. */
+  readonly isDue: boolean
+}
+
+export interface DueRequest {
+  readonly kind: JobKind
+  readonly known: ReadonlyMap<string, Horizon>
+  /** What claims of this kind set; where nothing is leased, no lease to come ends before it. */
+  readonly leaseSeconds: number
+}
+
+/**
+ * How far behind the oldest a horizon stays, in seconds. `due_at` is the beginning of a transaction, so one that commits late adds
+ * jobs to the past; most are this late at the most, the rest is found from the beginning, see due-search.ts.
+ */
+export const HORIZON_MARGIN_SECONDS = 0.25
+
+// Behind every name: names have 63 characters at most, and z is the last of those they are made of.
+const BEHIND_ALL = 'z'.repeat(64)
+
+/** The connections that have a due, unleased job of `kind`, and every known one, each with its horizon as it is now. */
+export async function findDueConnections(db: Db, request: DueRequest): Promise<readonly DueConnection[]> {
+  const { kind, leaseSeconds } = request
+  const names = [...request.known.keys()]
+  const horizons = [...request.known.values()]
+  const margin = sql`make_interval(secs => ${HORIZON_MARGIN_SECONDS})`
+  const { rows } = await sql<{ connection: string; isDue: boolean; dueFrom: Date; leasedFrom: Date | null }>`
+    with recursive known as materialized (
+      select * from unnest(${sql.val(names)}::text[], ${sql.val(horizons.map((horizon) => horizon.dueFrom ?? null))}::timestamptz[],
+                           ${sql.val(horizons.map((horizon) => horizon.leasedFrom ?? null))}::timestamptz[])
+        as known (connection, due_from, leased_from)
+    ), gaps as (
+      select connection as after, lead(connection, 1, ${BEHIND_ALL}) over (order by connection) as before
+      from (select '' as connection union all select connection from known) as edges
+    ), step as (
+      select first.connection, first.due_at, gaps.before from gaps, lateral (${firstBetween(kind, sql`gaps.after`, sql`gaps.before`)}) as first
       union all
-      (select next.connection, next.due_at from step, lateral (
-         select connection, due_at from jobs
-         where kind = ${kind} and leased_until is null and parked_reason is null and connection > step.connection
-         order by connection, due_at limit 1) as next)
+      select next.connection, next.due_at, step.before from step, lateral (${firstBetween(kind, sql`step.connection`, sql`step.before`)}) as next
     )
-    select connection from step where due_at <= now()`.execute(db)
-  return rows.map((row) => row.connection)
+    select connection, true as "isDue", due_at - ${margin} as "dueFrom", null::timestamptz as "leasedFrom"
+    from step where due_at <= now()
+    union all
+    select known.connection, first.due_at is not null, coalesce(first.due_at, now()) - ${margin},
+           coalesce(lease.leased_until, now() + make_interval(secs => ${leaseSeconds})) - ${margin}
+    from known
+    left join lateral (
+      select due_at from jobs
+      where kind = ${kind} and connection = known.connection and leased_until is null and parked_reason is null
+        and due_at >= coalesce(known.due_from, '-infinity') and due_at <= now()
+      order by due_at limit 1) as first on true
+    left join lateral (
+      select leased_until from jobs
+      where kind = ${kind} and connection = known.connection and leased_until is not null
+        and leased_until >= coalesce(known.leased_from, '-infinity')
+      order by leased_until limit 1) as lease on true`.execute(db)
+  return rows.map(({ leasedFrom, ...row }) => ({ ...row, leasedFrom: leasedFrom ?? undefined }))
+}
+
+function firstBetween(kind: JobKind, after: RawBuilder<unknown>, before: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    select connection, due_at from jobs
+    where kind = ${kind} and leased_until is null and parked_reason is null
+      and connection > ${after} and connection < ${before}
+    order by connection, due_at limit 1`
 }

@@ -36,7 +36,7 @@ export async function addReport(db: Db, dispatchId: string, connection = 'acme')
 /** Claims deliveries of `acme`; anything can be replaced. */
 export function claim(
   db: Db,
-  overrides: Partial<Omit<ClaimRequest, 'shares'>> & { connections?: readonly string[]; maxInFlight?: number } = {},
+  overrides: Partial<ClaimRequest> & { connections?: readonly string[]; maxInFlight?: number } = {},
 ): Promise<readonly ClaimedJob[]> {
   const { connections = ['acme'], maxInFlight = 100, ...rest } = overrides
   const shares = connections.map((connection) => ({ connection, maxInFlight }))

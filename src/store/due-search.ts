@@ -1,0 +1,64 @@
+// Remembers from where on each connection's jobs have to be looked for. A job that was claimed and done stays in the index
+// until vacuum may take it away, and a transaction that somebody forgot to end keeps it there: a search from the beginning would
+// walk past every job done since, a thousand more each second.
+//
+// A horizon is a guess that is right for nearly all: a job can become visible before it, because its transaction began earlier
+// and committed late, or the clock was set back. So every second the search begins at the beginning again; nothing is ever lost
+// by it, only found a second later.
+import type { Db } from './database.ts'
+import { findDueConnections } from './find-due-connections.ts'
+import type { DueConnection, Horizon } from './find-due-connections.ts'
+import type { JobKind } from './tables.ts'
+
+/** How long a job that became visible behind the horizon waits at the most, as long as sweeps are quick. */
+export const SWEEP_EVERY_MS = 1_000
+// Where many deleted jobs cannot be taken away a sweep takes long; then it is made more seldom, so that it never costs more than
+// a twentieth of the time.
+const PAUSE_FACTOR = 20
+// A sweep that is done in this time has met no crowd of deleted jobs: connections without any job need no horizon.
+const QUICK_MS = 50
+
+export interface DueSearchOptions {
+  readonly kind: JobKind
+  /** What claims of this kind set. */
+  readonly leaseSeconds: number
+  /** A clock in milliseconds that never goes back; default the process's own. */
+  readonly nowMs?: () => number
+}
+
+export interface DueSearch {
+  /** The connections that have a due, unleased job, each with the horizon to claim from. Rejects with PostgreSQL's error. */
+  find(): Promise<readonly DueConnection[]>
+}
+
+/** Builds a search that knows nothing yet: its first look is a sweep. One per worker, one look at a time. */
+export function createDueSearch(db: Db, options: DueSearchOptions): DueSearch {
+  const { kind, leaseSeconds, nowMs = () => performance.now() } = options
+  const known = new Map<string, Horizon>()
+  let sweepAtMs = -Infinity
+
+  const look = async (from: ReadonlyMap<string, Horizon>): Promise<readonly DueConnection[]> => {
+    const found = await findDueConnections(db, { kind, known: from, leaseSeconds })
+    for (const { connection, dueFrom, leasedFrom } of found) known.set(connection, { dueFrom, leasedFrom })
+    return found.filter((one) => one.isDue)
+  }
+
+  const sweep = async (): Promise<readonly DueConnection[]> => {
+    const startedMs = nowMs()
+    try {
+      const due = await look(new Map([...known.keys()].map((name) => [name, {}])))
+      if (nowMs() - startedMs < QUICK_MS) keepOnly(known, due)
+      return due
+    } finally {
+      // Also after one that failed: claims go on from the horizons there are.
+      sweepAtMs = nowMs() + Math.max(SWEEP_EVERY_MS, (nowMs() - startedMs) * PAUSE_FACTOR)
+    }
+  }
+
+  return { find: () => (nowMs() < sweepAtMs ? look(known) : sweep()) }
+}
+
+function keepOnly(known: Map<string, Horizon>, due: readonly DueConnection[]): void {
+  const names = new Set(due.map((one) => one.connection))
+  for (const name of known.keys()) if (!names.has(name)) known.delete(name)
+}
