@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import type { Test } from 'tap'
 import { serveSockets } from './local-server.ts'
+import type { Scope } from './scope.ts'
 
 /** A way to a server through a port of its own, that breaks as networks do. */
 export interface BreakableWay {
@@ -22,7 +22,7 @@ export interface BreakableWay {
 }
 
 /** Opens a way to the server at `url` that ends with the test. */
-export async function openBreakableWay(t: Test, url: string): Promise<BreakableWay> {
+export async function openBreakableWay(t: Scope, url: string): Promise<BreakableWay> {
   const target = new URL(url)
   const sockets = new Set<Socket>()
   let state: 'open' | 'silent' | 'swallowing' | 'closed' = 'open'

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import type { Test } from 'tap'
+import type { Scope } from './scope.ts'
 
 /** One request as it arrived. */
 export interface Received {
@@ -25,7 +25,7 @@ export interface LocalServer {
 export type Answerer = (response: ServerResponse, request: Received, number: number) => void
 
 /** An HTTP server that ends with the test; `answer` gets requests numbered from 1. */
-export async function serve(t: Test, answer: Answerer): Promise<LocalServer> {
+export async function serve(t: Scope, answer: Answerer): Promise<LocalServer> {
   const received: Received[] = []
   const server = createHttpServer((incoming, response) => {
     text(incoming).then(
@@ -47,12 +47,12 @@ export async function serve(t: Test, answer: Answerer): Promise<LocalServer> {
 }
 
 /** A TCP server that ends with the test; `onRequest` gets a socket once the first bytes have arrived on it. */
-export async function serveBytes(t: Test, onRequest: (socket: Socket) => void): Promise<string> {
+export async function serveBytes(t: Scope, onRequest: (socket: Socket) => void): Promise<string> {
   return serveSockets(t, (socket) => socket.once('data', () => onRequest(socket)))
 }
 
 /** A TCP server that ends with the test; `onSocket` gets a socket as soon as it is open. */
-export async function serveSockets(t: Test, onSocket: (socket: Socket) => void): Promise<string> {
+export async function serveSockets(t: Scope, onSocket: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createTcpServer((socket) => {
     sockets.add(socket)
