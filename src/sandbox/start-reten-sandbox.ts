@@ -4,7 +4,7 @@ import { createSandboxClock, type SandboxClock } from './clock.ts'
 import { addControlRoutes } from './control-routes.ts'
 import { createFaults, type FaultOptions, type Faults } from './faults.ts'
 import { createSandboxServer, listen } from './http-server.ts'
-import { cancelActivity, forceDispatch } from './reten/activity-actions.ts'
+import { cancelActivity, dispatchByHand, forceDispatch } from './reten/activity-actions.ts'
 import { createApiKey, type NewApiKey } from './reten/api-keys.ts'
 import { callerDecorator } from './reten/authenticate.ts'
 import { addCoreRoutes } from './reten/core-routes.ts'
@@ -76,6 +76,8 @@ export interface RetenSandbox {
   dispatchOnce(): Promise<DispatchRun>
   /** Runs until nothing is READY; waits `pauseMs` of real time after a run with failed attempts, by default none. */
   dispatchAll(pauseMs?: number): Promise<DispatchRun>
+  /** One attempt for one activity now, outside every run; `false`: it is not READY, or nobody is to be sent it. */
+  dispatchActivity(activityId: string): Promise<boolean>
   /** Dispatches one whose dispatch failed for good once more, with all its attempts; `false`: it is not such a one. */
   forceDispatch(activityId: string): Promise<boolean>
   /** Cancels one that is not dispatched; `false`: it is, or is unknown. The provider is not told. */
@@ -159,6 +161,10 @@ export const startRetenSandbox = async (options: RetenSandboxOptions): Promise<R
     createActivities: (count, input, tenant) => createActivities(state, tenantNamed(tenant), count, input),
     dispatchOnce: () => dispatcher.dispatchOnce(),
     dispatchAll: (pauseMs) => dispatcher.dispatchAll(pauseMs),
+    dispatchActivity: async (activityId) => {
+      const found = findActivity(state, activityId)
+      return found !== undefined && (await dispatchByHand(attempts, found[0], activityId)).statusCode === 204
+    },
     forceDispatch: async (activityId) => {
       const found = findActivity(state, activityId)
       return found !== undefined && (await forceDispatch(attempts, ...found)).statusCode === 204

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { callJson } from '../call-json.ts'
 import { callAsUser, callIntegration, oneActivity, receiveFrom, resultFor, startReten } from '../start-reten.ts'
+import { unusedOrigin } from '../../support/local-server.ts'
 
 t.test('dispatching', async (t) => {
   t.test('POSTs to {baseUrl}/activities with the provider’s key, one activity a request', async (t) => {
@@ -345,5 +346,20 @@ t.test('dispatch by hand', async (t) => {
     t.match(await callAsUser(reten, 'FDE', path(activity.id), byHand), { status: 204 })
     t.equal(activity.status, 'DISPATCHED')
     t.match(await callAsUser(reten, 'FDE', path(activity.id), byHand), { status: 400 })
+  })
+
+  t.test('is one attempt, and no other one until it is asked for', async (t) => {
+    const reten = await startReten(t)
+    const activity = oneActivity(reten)
+    t.equal(await reten.dispatchActivity(activity.id), false, 'nobody is to be sent it')
+    reten.setDispatchConfig({ baseUrl: await unusedOrigin(), apiKey: 'k' })
+
+    t.equal(await reten.dispatchActivity(activity.id), true)
+
+    t.match(activity, { status: 'READY', dispatchAttemptCount: 1 })
+    await reten.dispatchActivity(activity.id)
+    await reten.dispatchActivity(activity.id)
+    t.equal(activity.status, 'FAILED')
+    t.equal(await reten.dispatchActivity(activity.id), false, 'nothing is left of its attempts')
   })
 })
