@@ -1,0 +1,12 @@
+import type { Scenario } from '../scenario.ts'
+import { KILLED_SCENARIOS, STORM_SCENARIO } from './killed.ts'
+import { POSTGRES_SCENARIOS } from './postgres.ts'
+import { SILENT_SCENARIOS } from './silent.ts'
+
+/** Every scenario, in the order it is played. */
+export const SCENARIOS: readonly Scenario[] = [
+  ...POSTGRES_SCENARIOS,
+  ...KILLED_SCENARIOS,
+  ...SILENT_SCENARIOS,
+  STORM_SCENARIO,
+]
