@@ -8,6 +8,8 @@ export interface EffectiveSettings {
   readonly channels: readonly string[] | undefined
   readonly maxInFlight: number
   readonly retryDelaysSeconds: readonly number[] | undefined
+  /** `commerce`: one after another per commerce, over all instances. */
+  readonly ordering: 'none' | 'commerce'
   readonly onUnreadable: 'accept' | 'refuse'
   readonly onChangedBody: 'keep' | 'redeliver'
   readonly fieldPaths: ConnectionSettings['field_paths']
@@ -66,6 +68,7 @@ export function effectiveSettings(settings: ConnectionSettings): EffectiveSettin
     channels: settings.channels,
     maxInFlight: settings.max_in_flight ?? DEFAULT_MAX_IN_FLIGHT,
     retryDelaysSeconds: settings.retry_delays,
+    ordering: settings.ordering ?? 'none',
     onUnreadable: settings.on_unreadable ?? 'accept',
     onChangedBody: settings.on_changed_body ?? 'keep',
     fieldPaths: settings.field_paths,

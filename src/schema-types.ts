@@ -507,6 +507,14 @@ export interface ConnectionSettings {
    */
   retry_delays?: [number, ...number[]]
   /**
+   * commerce: at most one unfinished delivery per commerce, in order of arrival, over all instances. Default none.
+   */
+  ordering?: 'none' | 'commerce'
+  /**
+   * With ordering = commerce: whether a failed dispatch holds up its commerce until it is skipped, replayed or discarded. Default true.
+   */
+  failed_blocks?: boolean
+  /**
    * Answer 202 and keep it in quarantine, or refuse with 400. Default accept.
    */
   on_unreadable?: 'accept' | 'refuse'

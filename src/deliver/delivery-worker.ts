@@ -11,6 +11,8 @@ import { releaseUnbegun } from '../store/release-job.ts'
 import type { AdapterPool } from './adapter-pool.ts'
 import { DELIVERY_LEASE_SECONDS, deliverOne } from './deliver-one.ts'
 import type { DeliverDeps, ReadyDelivery } from './deliver-one.ts'
+import { createFreedCommerces } from './freed-commerces.ts'
+import type { FreedCommerces } from './freed-commerces.ts'
 
 export interface DeliveryWorkerDeps extends DeliverDeps {
   readonly catalog: ConnectionCatalog
@@ -20,16 +22,21 @@ export interface DeliveryWorkerDeps extends DeliverDeps {
 /** Builds the worker; see JobLoop for how it runs. */
 export function createDeliveryWorker(deps: DeliveryWorkerDeps): JobLoop {
   const search = createDueSearch(deps.db, { kind: 'deliver', leaseSeconds: DELIVERY_LEASE_SECONDS })
+  const freed = createFreedCommerces()
   return createJobLoop<ReadyDelivery>({
     name: 'deliver',
     logger: deps.logger,
-    claim: () => claimDeliveries(deps, search),
-    run: (ready, signal) => deliverOne(deps, ready, signal),
+    claim: () => claimDeliveries(deps, search, freed),
+    run: (ready, signal) => deliverOne(deps, ready, signal).finally(() => freed.add(ready)),
   })
 }
 
-async function claimDeliveries(deps: DeliveryWorkerDeps, search: DueSearch): Promise<readonly ReadyDelivery[]> {
-  const shares = await claimableShares(deps, search)
+async function claimDeliveries(
+  deps: DeliveryWorkerDeps,
+  search: DueSearch,
+  freed: FreedCommerces,
+): Promise<readonly ReadyDelivery[]> {
+  const shares = await claimableShares(deps, search, freed.take())
   const jobs = await claimJobs(deps.db, {
     kind: 'deliver',
     shares,
@@ -66,13 +73,21 @@ async function makeReady(deps: DeliveryWorkerDeps, jobs: readonly ClaimedJob[]):
 }
 
 /** Connections with something due that are active here and have an adapter. */
-async function claimableShares(deps: DeliveryWorkerDeps, search: DueSearch): Promise<readonly ClaimShare[]> {
+async function claimableShares(
+  deps: DeliveryWorkerDeps,
+  search: DueSearch,
+  freed: ReadonlyMap<string, readonly string[]>,
+): Promise<readonly ClaimShare[]> {
   const shares: ClaimShare[] = []
-  for (const due of await search.find()) {
+  for (const due of await search.find(new Set(freed.keys()))) {
     const connection = deps.catalog.get(due.connection)
     if (connection === undefined || connection.state !== 'active' || connection.fault !== undefined) continue
     if ((await deps.adapters.get(connection)) === undefined) continue
-    shares.push({ ...due, maxInFlight: connection.settings.maxInFlight })
+    shares.push({
+      ...due,
+      maxInFlight: connection.settings.maxInFlight,
+      freedCommerces: freed.get(due.connection) ?? [],
+    })
   }
   return shares
 }

@@ -3,6 +3,7 @@
 // with a snapshot from before it got the lock, and two claimers would both see the last slot free.
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import { commerceOrder, headOfCommerce, isInCommerceTurn } from './commerce-order.ts'
 import type { Db, Tx } from './database.ts'
 import type { Horizon } from './find-due-connections.ts'
 import type { JobKind } from './tables.ts'
@@ -11,6 +12,8 @@ import type { JobKind } from './tables.ts'
 export interface ClaimShare extends Horizon {
   readonly connection: string
   readonly maxInFlight: number
+  /** Commerces whose next delivery is looked for by name: it may be due since before the horizon. */
+  readonly freedCommerces?: readonly string[]
 }
 
 export interface ClaimRequest {
@@ -26,6 +29,7 @@ export interface ClaimedJob {
   readonly kind: JobKind
   readonly connection: string
   readonly dispatchId: string
+  readonly commerceId: string
   readonly resultId: string | null
   readonly revision: number
   readonly claimNo: number
@@ -79,19 +83,22 @@ async function takeJobs(tx: Tx, request: ClaimRequest): Promise<readonly Omit<Cl
   const { rows } = await sql<Omit<ClaimedJob, 'claimedAtMs'>>`
     with share as materialized (${sharesAsRows(shares)}),
     free as materialized (${freeSlots(kind)}),
+    chained as materialized (${nextOfFreed(shares)}),
     picked as (
+      select id from chained
+      union all
       select due.id from free, lateral (
         select j.id from jobs j
-        where j.kind = ${kind} and j.connection = free.connection and j.leased_until is null and j.parked_reason is null
-          and j.due_at >= free.due_from and j.due_at <= now() ${inTurn(kind)}
-        order by j.due_at, j.id limit free.slots
+        where j.kind = ${kind} and j.connection = free.connection and ${isClaimable(kind)} and j.due_at >= free.due_from
+        order by j.due_at, j.id
+        limit free.slots - (select count(*) from chained where chained.connection = free.connection)
         for update skip locked) as due
     )
     update jobs set
       leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}),
       claimed_by = ${worker}, claim_no = claim_no + 1
     from picked where jobs.id = picked.id
-    returning jobs.id, kind, connection, dispatch_id as "dispatchId", result_id as "resultId", revision,
+    returning jobs.id, kind, connection, dispatch_id as "dispatchId", commerce_id as "commerceId", result_id as "resultId", revision,
               claim_no as "claimNo", attempts, crashes, is_fate_unknown as "isFateUnknown"`.execute(tx)
   return rows
 }
@@ -99,12 +106,12 @@ async function takeJobs(tx: Tx, request: ClaimRequest): Promise<readonly Omit<Cl
 function sharesAsRows(shares: readonly ClaimShare[]): RawBuilder<unknown> {
   return sql`
     select connection, max_in_flight,
-           coalesce(due_from, '-infinity') as due_from, coalesce(leased_from, '-infinity') as leased_from
+           coalesce(due_from, '-infinity') as due_from, coalesce(leased_from, '-infinity') as leased_from, ${commerceOrder()}
     from unnest(${sql.val(shares.map((share) => share.connection))}::text[],
                 ${sql.val(shares.map((share) => share.maxInFlight))}::int[],
                 ${sql.val(shares.map((share) => share.dueFrom ?? null))}::timestamptz[],
                 ${sql.val(shares.map((share) => share.leasedFrom ?? null))}::timestamptz[])
-      as s (connection, max_in_flight, due_from, leased_from)`
+      as s (connection, max_in_flight, due_from, leased_from) join connections c on c.name = s.connection`
 }
 
 /** Each share with the slots that nobody has; an expired lease counts until it is rescued, its work may still be under way. */
@@ -118,12 +125,35 @@ function freeSlots(kind: JobKind): RawBuilder<unknown> {
 }
 
 /**
+ * What is next where a delivery ended: in a commerce's queue it is older than much that other commerces had done meanwhile, so
+ * the search behind the horizon does not come by it.
+ */
+function nextOfFreed(shares: readonly ClaimShare[]): RawBuilder<unknown> {
+  const freed = shares.flatMap(({ connection, freedCommerces = [] }) =>
+    freedCommerces.map((commerceId) => ({ connection, commerceId })),
+  )
+  return sql`
+    select next.id, free.connection from free, lateral (
+      select j.id
+      from unnest(${sql.val(freed.map((one) => one.connection))}::text[], ${sql.val(freed.map((one) => one.commerceId))}::text[])
+             as freed (connection, commerce_id),
+           lateral (${headOfCommerce(sql`freed`)}) as head join jobs j on j.id = head.id
+      where freed.connection = free.connection and ${isClaimable('deliver')}
+      order by j.due_at, j.id limit free.slots
+      for update of j skip locked) as next`
+}
+
+function isClaimable(kind: JobKind): RawBuilder<boolean> {
+  return sql<boolean>`j.leased_until is null and j.parked_reason is null and j.due_at <= now()
+    and ${kind === 'deliver' ? isInCommerceTurn('free') : isInReportTurn()}`
+}
+
+/**
  * The results of one dispatch are told one after another, a later one after the earlier one has ended: told out of turn, the
  * earlier one would meet the later one at Reten and take it for itself.
  */
-function inTurn(kind: JobKind): RawBuilder<unknown> {
-  if (kind === 'deliver') return sql``
-  return sql`and not exists (
+function isInReportTurn(): RawBuilder<boolean> {
+  return sql<boolean>`not exists (
     select from jobs o
     where o.kind = 'report' and o.dispatch_id = j.dispatch_id
       and (o.leased_until is not null or o.id < j.id))`

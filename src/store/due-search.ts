@@ -18,6 +18,8 @@ const PAUSE_FACTOR = 20
 // A sweep that is done in this time has met no crowd of deleted jobs: connections without any job need no horizon.
 const QUICK_MS = 50
 
+const NONE: ReadonlySet<string> = new Set()
+
 export interface DueSearchOptions {
   readonly kind: JobKind
   /** What claims of this kind set. */
@@ -27,8 +29,11 @@ export interface DueSearchOptions {
 }
 
 export interface DueSearch {
-  /** The connections that have a due, unleased job, each with the horizon to claim from. Rejects with PostgreSQL's error. */
-  find(): Promise<readonly DueConnection[]>
+  /**
+   * The connections that have a due, unleased job, and those of `wanted` that had one a moment ago, each with the horizon to claim
+   * from. Rejects with PostgreSQL's error.
+   */
+  find(wanted?: ReadonlySet<string>): Promise<readonly DueConnection[]>
 }
 
 /** Builds a search that knows nothing yet: its first look is a sweep. One per worker, one look at a time. */
@@ -40,25 +45,29 @@ export function createDueSearch(db: Db, options: DueSearchOptions): DueSearch {
   const look = async (from: ReadonlyMap<string, Horizon>): Promise<readonly DueConnection[]> => {
     const found = await findDueConnections(db, { kind, known: from, leaseSeconds })
     for (const { connection, dueFrom, leasedFrom } of found) known.set(connection, { dueFrom, leasedFrom })
-    return found.filter((one) => one.isDue)
+    return found
   }
 
   const sweep = async (): Promise<readonly DueConnection[]> => {
     const startedMs = nowMs()
     try {
-      const due = await look(new Map([...known.keys()].map((name) => [name, {}])))
-      if (nowMs() - startedMs < QUICK_MS) keepOnly(known, due)
-      return due
+      const found = await look(new Map([...known.keys()].map((name) => [name, {}])))
+      if (nowMs() - startedMs < QUICK_MS) forgetIdle(known, found)
+      return found
     } finally {
       // Also after one that failed: claims go on from the horizons there are.
       sweepAtMs = nowMs() + Math.max(SWEEP_EVERY_MS, (nowMs() - startedMs) * PAUSE_FACTOR)
     }
   }
 
-  return { find: () => (nowMs() < sweepAtMs ? look(known) : sweep()) }
+  return {
+    find: async (wanted = NONE) => {
+      const found = await (nowMs() < sweepAtMs ? look(known) : sweep())
+      return found.filter((one) => one.isDue || wanted.has(one.connection))
+    },
+  }
 }
 
-function keepOnly(known: Map<string, Horizon>, due: readonly DueConnection[]): void {
-  const names = new Set(due.map((one) => one.connection))
-  for (const name of known.keys()) if (!names.has(name)) known.delete(name)
+function forgetIdle(known: Map<string, Horizon>, found: readonly DueConnection[]): void {
+  for (const { connection, isDue } of found) if (!isDue) known.delete(connection)
 }

@@ -5,6 +5,7 @@
 // scan that steps from one connection to the next.
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import { commerceOrder, isInCommerceTurn } from './commerce-order.ts'
 import type { Db } from './database.ts'
 import type { JobKind } from './tables.ts'
 
@@ -36,6 +37,9 @@ export interface DueRequest {
  */
 export const HORIZON_MARGIN_SECONDS = 0.25
 
+/** The same for leases: from the moment one is made to the end of the transaction that made it, on a disk that stalls. */
+const LEASE_MARGIN_SECONDS = 2
+
 // Behind every name: names have 63 characters at most, and z is the last of those they are made of.
 const BEHIND_ALL = 'z'.repeat(64)
 
@@ -47,9 +51,9 @@ export async function findDueConnections(db: Db, request: DueRequest): Promise<r
   const margin = sql`make_interval(secs => ${HORIZON_MARGIN_SECONDS})`
   const { rows } = await sql<{ connection: string; isDue: boolean; dueFrom: Date; leasedFrom: Date | null }>`
     with recursive known as materialized (
-      select * from unnest(${sql.val(names)}::text[], ${sql.val(horizons.map((horizon) => horizon.dueFrom ?? null))}::timestamptz[],
+      select known.*, ${commerceOrder()} from unnest(${sql.val(names)}::text[], ${sql.val(horizons.map((horizon) => horizon.dueFrom ?? null))}::timestamptz[],
                            ${sql.val(horizons.map((horizon) => horizon.leasedFrom ?? null))}::timestamptz[])
-        as known (connection, due_from, leased_from)
+        as known (connection, due_from, leased_from) left join connections c on c.name = known.connection
     ), gaps as (
       select connection as after, lead(connection, 1, ${BEHIND_ALL}) over (order by connection) as before
       from (select '' as connection union all select connection from known) as edges
@@ -62,19 +66,27 @@ export async function findDueConnections(db: Db, request: DueRequest): Promise<r
     from step where due_at <= now()
     union all
     select known.connection, first.due_at is not null, coalesce(first.due_at, now()) - ${margin},
-           coalesce(lease.leased_until, now() + make_interval(secs => ${leaseSeconds})) - ${margin}
+           coalesce(lease.leased_until, now() + make_interval(secs => ${leaseSeconds})) - make_interval(secs => ${LEASE_MARGIN_SECONDS})
     from known
     left join lateral (
-      select due_at from jobs
-      where kind = ${kind} and connection = known.connection and leased_until is null and parked_reason is null
-        and due_at >= coalesce(known.due_from, '-infinity') and due_at <= now()
-      order by due_at limit 1) as first on true
+      select j.due_at from jobs j
+      where j.kind = ${kind} and j.connection = known.connection and j.leased_until is null and j.parked_reason is null
+        and j.due_at >= coalesce(known.due_from, '-infinity') and j.due_at <= now() ${inTurn(kind)}
+      order by j.due_at limit 1) as first on true
     left join lateral (
       select leased_until from jobs
       where kind = ${kind} and connection = known.connection and leased_until is not null
         and leased_until >= coalesce(known.leased_from, '-infinity')
       order by leased_until limit 1) as lease on true`.execute(db)
   return rows.map(({ leasedFrom, ...row }) => ({ ...row, leasedFrom: leasedFrom ?? undefined }))
+}
+
+/**
+ * Deliveries that wait for others of their commerce are passed over, since they may be many and wait for long. Reports that wait
+ * for others of their dispatch are few, and soon in turn.
+ */
+function inTurn(kind: JobKind): RawBuilder<unknown> {
+  return kind === 'deliver' ? sql`and ${isInCommerceTurn('known')}` : sql``
 }
 
 function firstBetween(kind: JobKind, after: RawBuilder<unknown>, before: RawBuilder<unknown>): RawBuilder<unknown> {

@@ -3,6 +3,7 @@
 // taken the next time.
 import { sql } from 'kysely'
 import { TRANSITIONS } from '../dispatch/states.ts'
+import { blockCommerces } from './commerce-order.ts'
 import type { Db } from './database.ts'
 import { nextState } from './next-state.ts'
 
@@ -38,7 +39,9 @@ export async function rescueJobs(db: Db): Promise<Rescue> {
         finished_at = case when state = 'received' then now() else finished_at end,
         reason_code = case when state = 'received' then 'crashed_worker' else reason_code end
       where id in (select dispatch_id from poison where kind = 'deliver')
-      returning id
+      returning id, connection, commerce_id, seq, state
+    ), blocked as (
+      ${blockCommerces(sql`select * from failed_dispatches where state = 'failed'`)}
     ), failed_results as (
       update results set state = 'failed', reason_code = 'crashed_worker', settled_at = now(),
         reason = 'three workers ended while they reported it'

@@ -14,6 +14,7 @@ import { insertAttempt, storable } from './attempt.ts'
 import type { FinishedAttempt } from './attempt.ts'
 import type { ClaimedJob } from './claim-jobs.ts'
 import { completeReported } from './complete-reported.ts'
+import { blockCommerces } from './commerce-order.ts'
 import type { Db } from './database.ts'
 import { insertResult } from './insert-result.ts'
 import { nextState } from './next-state.ts'
@@ -65,7 +66,8 @@ export async function settleFailed(db: Db, attempt: FinishedAttempt, reasonCode:
     target as (
       update dispatches d set state = ${nextState(TRANSITIONS.gave_up)}, reason_code = ${storable(reasonCode)}, finished_at = now()
       from job where d.id = job.dispatch_id and job.is_current and d.state = 'received'
-    )
+      returning d.id, d.connection, d.commerce_id, d.seq
+    ), blocked as (${blockCommerces(sql`select * from target`)})
     select count(*)::int as settled from job`,
   )
 }
@@ -90,7 +92,7 @@ export async function settleRetry(db: Db, attempt: FinishedAttempt, retry: Retry
 
 /** It waits for a person, because repeating it might do the work twice. */
 export async function settleParked(db: Db, attempt: FinishedAttempt, reason: string): Promise<Settled> {
-  const park = sql`is_fate_unknown = true, parked_reason = ${storable(reason)}, attempts = attempts + 1`
+  const park = sql`is_fate_unknown = true, parked_reason = ${storable(reason)}, is_skipped = false, attempts = attempts + 1`
   return settleUndone(db, attempt, true, park)
 }
 

@@ -92,6 +92,13 @@ export interface Database {
     crashes: Generated<number>
     is_fate_unknown: Generated<boolean>
     parked_reason: string | null
+    is_skipped: Generated<boolean>
+  }
+  commerce_blocks: {
+    dispatch_id: string
+    connection: string
+    commerce_id: string
+    seq: number
   }
   attempts: {
     day: Day
