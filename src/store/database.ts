@@ -4,6 +4,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import type { Transaction } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
+import { prepareStatements } from './prepare-statements.ts'
 import type { Database } from './tables.ts'
 
 /** A database, or a transaction on it. */
@@ -79,7 +80,8 @@ export function openDatabase(options: DatabaseOptions): DatabaseHandle {
     client.on('error', () => {})
     if (options.isPatient !== true) endInSilence(client, options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS)
   })
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+  const dialect = new PostgresDialect({ pool: options.isPooled === true ? pool : prepareStatements(pool) })
+  const db = new Kysely<Database>({ dialect })
   return { db, waiting: () => pool.waitingCount, close: () => db.destroy() }
 }
 

@@ -25,7 +25,7 @@ export interface NewDispatch {
   readonly body: Buffer
 }
 
-const INSERT_DISPATCHES = `
+const INSERT_DISPATCHES = `-- prepared as insert_dispatches
 with input as materialized (
   select nextval('dispatches_seq') as seq, i.*, substring($12::bytea from i.body_start for i.body_length) as body
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],

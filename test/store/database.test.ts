@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createLogger } from '../../src/logger.ts'
@@ -53,6 +53,21 @@ void t.test('openDatabase', async (t) => {
       t.notMatch(await startOf({ isPatient: true }), /timeout/)
     },
   )
+
+  await t.test('prepares a statement that says so once per connection, except through a pooler', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const preparedBy = async (isPooled: boolean): Promise<unknown> => {
+      const { db } = open(t, url, { poolSize: 1, isPooled })
+      for (const n of [1, 2]) await db.executeQuery(CompiledQuery.raw('-- prepared as twice\nselect $1::int * 2', [n]))
+      const { rows } = await sql`select name, generic_plans + custom_plans as runs from pg_prepared_statements`.execute(
+        db,
+      )
+      return rows
+    }
+
+    t.same(await preparedBy(false), [{ name: 'twice', runs: 2 }])
+    t.same(await preparedBy(true), [])
+  })
 
   await t.test('says how many wait for a connection', async (t) => {
     const { url } = await createTestDatabase(t)
