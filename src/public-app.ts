@@ -2,7 +2,6 @@
 import { hash } from 'node:crypto'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
-import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import type { Config } from './config.ts'
 import { answerBrokenRequest, answerFrameworkError, registerErrorHandler, toCatalogueError } from './error-handler.ts'
@@ -55,7 +54,7 @@ export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
   })
   registerErrorHandler(app)
-  await app.register(helmet, { global: true })
+  addAnswerHeaders(app)
   await app.register(rateLimit, { global: false })
   app.addSchema(readSchema('error'))
   app.decorateRequest('keyMatch', undefined)
@@ -74,6 +73,23 @@ export async function createPublicApp(deps: PublicAppDeps): Promise<PublicApp> {
     })
   }
   return { app, refuseFailedKey }
+}
+
+/**
+ * What the OWASP REST cheat sheet asks of answers that are JSON and nothing else, as constants: @fastify/helmet, which guards
+ * the operators' pages, builds its twelve headers anew for every request, and that took a third of this listener's rate.
+ */
+const ANSWER_HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+})
+
+function addAnswerHeaders(app: FastifyInstance): void {
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.headers(ANSWER_HEADERS)
+    done()
+  })
 }
 
 /**
