@@ -60,6 +60,8 @@ void t.test('parseBody', async (t) => {
       '{"id":"a","\\u005f_proto__":{"polluted":true}}',
       '{"id":"a","x":{"__proto__":{"polluted":true}}}',
       '{"id":"a","constructor":{"prototype":{"polluted":true}}}',
+      '{"id":"a","c\\u006fnstructor":{"prototype":{"polluted":true}}}',
+      '\ufeff{"id":"a","__proto__":{"polluted":true}}',
       '{"id":"a","__proto__":null}',
       '{"id":"a","__proto__":"text"}',
     ]

@@ -35,6 +35,11 @@ export const ACTIVITY_FIELDS: Readonly<Record<ActivityField, readonly Path[]>> =
   attributes: spellings('attributes'),
 })
 
+/** The JSON Pointer of each place: every reading names some, and none builds one anew. */
+const POINTERS: ReadonlyMap<Path, string> = new Map(
+  Object.values(ACTIVITY_FIELDS).flatMap((paths) => paths.map((path) => [path, toPointer(path)] as const)),
+)
+
 /** Every way to write dotted camelCase paths with each of their names in camelCase or snake_case. */
 function spellings(...places: readonly string[]): readonly Path[] {
   return places.flatMap((place) => {
@@ -57,12 +62,16 @@ export interface Picked {
 
 /** The first spelling of a field that holds something. */
 export function pick(source: JsonObject, field: ActivityField): Picked {
-  const spellings = ACTIVITY_FIELDS[field]
-  for (const path of spellings) {
+  const places = ACTIVITY_FIELDS[field]
+  for (const path of places) {
     const value = path.length === 1 ? ownValue(source, path[0] ?? '') : walk(source, path)
-    if (value !== undefined && value !== null) return { value, path: toPointer(path) }
+    if (value !== undefined && value !== null) return { value, path: pointerOf(path) }
   }
-  return { value: undefined, path: toPointer(spellings[0] ?? []) }
+  return { value: undefined, path: pointerOf(places[0] ?? []) }
+}
+
+function pointerOf(path: Path): string {
+  return POINTERS.get(path) ?? toPointer(path)
 }
 
 /**
