@@ -375,7 +375,7 @@ export interface Environment {
    */
   DATABASE_DIRECT_URL?: string
   /**
-   * Connections this process may hold.
+   * Connections to the database, half of them to accept and half to work; three more serve leases, readiness and LISTEN.
    */
   DATABASE_POOL_SIZE?: number
   /**

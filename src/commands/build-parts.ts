@@ -21,17 +21,18 @@ import type { RetenClients } from '../report/reten-clients.ts'
 import type { Service } from '../services.ts'
 import { createConnectionCatalog } from '../store/connection-catalog.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
-import type { Db } from '../store/database.ts'
 import { createEventMatcher } from '../store/match-provider-events.ts'
 import { createListener, createNotifier } from '../store/notifications.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
-import { rescueJobs } from '../store/rescue-jobs.ts'
+import { createLeaseKeeper } from '../store/lease-keeper.ts'
+import { createRescueService } from '../store/rescue-service.ts'
 import type { JobKind } from '../store/tables.ts'
 import { takeTurn } from '../store/take-turn.ts'
 import { systemClock } from '../time.ts'
+import type { PooledDbs } from './open-pools.ts'
 
 export interface Parts {
-  readonly db: Db
+  readonly dbs: PooledDbs
   readonly catalog: ConnectionCatalog
   readonly http: HttpClient
   readonly adapters: AdapterPool
@@ -46,24 +47,24 @@ export interface Parts {
 
 export interface PartsInput {
   readonly config: Config
-  readonly db: Db
+  readonly dbs: PooledDbs
   readonly directUrl: string
   readonly logger: Logger
   readonly metrics: Metrics
 }
 
-const EVERY_2_SECONDS = '*/2 * * * * *'
 const EVERY_5_SECONDS = '*/5 * * * * *'
 // Hourly although days are made 14 ahead: what missed a run for any reason is made up for within the hour.
 const EVERY_HOUR = '0 7 * * * *'
 
 /** Builds everything but the listeners. Opens no socket and starts no timer. */
 export function buildParts(input: PartsInput): Parts {
-  const { config, db, logger, metrics } = input
+  const { config, dbs, logger, metrics } = input
+  const db = dbs.working
   const worker = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   const clock = systemClock
   const http = createHttpClient()
-  const catalog = createConnectionCatalog({ db, config, logger })
+  const catalog = createConnectionCatalog({ db: dbs.accepting, config, logger })
   const retenClients = createRetenClients({ http, clock })
   const adapters = createAdapterPool({
     http,
@@ -78,7 +79,8 @@ export function buildParts(input: PartsInput): Parts {
     loops.get(kind)?.nudge()
     notifier.notify(kind)
   }
-  const shared = { db, catalog, clock, random: Math.random, logger, metrics, worker }
+  const leases = createLeaseKeeper({ db: dbs.vital, worker, logger })
+  const shared = { db, catalog, clock, random: Math.random, logger, metrics, worker, leases }
   if (config.role !== 'http') {
     loops.set(
       'deliver',
@@ -101,9 +103,9 @@ export function buildParts(input: PartsInput): Parts {
       run: () => ensureDayPartitions(db),
     }),
     createDatabaseSampler({ db, metrics, catalog, logger }),
-    ...(config.role === 'http' ? [] : workerServices(input, worker, [...loops.values()], nudge)),
+    ...(config.role === 'http' ? [] : [leases, ...workerServices(input, worker, [...loops.values()], nudge)]),
   ]
-  return { db, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
+  return { dbs, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
 }
 
 /** Keeps the catalog fresh; its fault names the connections that cannot work as well. */
@@ -118,17 +120,25 @@ function connectionsService(catalog: ConnectionCatalog, logger: Logger): Service
 }
 
 function workerServices(
-  { db, directUrl, logger }: PartsInput,
+  { dbs, directUrl, logger }: PartsInput,
   worker: string,
   loops: readonly JobLoop[],
   nudge: (kind: JobKind) => void,
 ): Service[] {
+  const db = dbs.working
   const byName = new Map(loops.map((loop) => [loop.name, loop]))
   const matchEvents = createEventMatcher(db, logger)
   return [
     ...loops,
     createListener({ url: directUrl, logger, onNotified: (kind) => byName.get(kind)?.nudge() }),
-    createPeriodic({ name: 'rescue', pattern: EVERY_2_SECONDS, logger, run: () => rescue(db, logger, nudge) }),
+    createRescueService({
+      db,
+      logger,
+      onRescued: () => {
+        nudge('deliver')
+        nudge('report')
+      },
+    }),
     createPeriodic({
       name: 'match-events',
       pattern: EVERY_5_SECONDS,
@@ -139,21 +149,6 @@ function workerServices(
       },
     }),
   ]
-}
-
-async function rescue(db: Db, logger: Logger, nudge: (kind: JobKind) => void): Promise<void> {
-  const { rescued, poisoned } = await rescueJobs(db)
-  if (rescued > 0) {
-    logger.warn({ event: 'jobs.rescued', count: rescued }, `${rescued} jobs of workers that ended are due again`)
-    nudge('deliver')
-    nudge('report')
-  }
-  for (const dispatchId of poisoned) {
-    logger.error(
-      { event: 'delivery.gave_up', dispatchId, code: 'crashed_worker' },
-      'set aside: its workers ended three times',
-    )
-  }
 }
 
 async function readResultTypes(

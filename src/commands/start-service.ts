@@ -9,7 +9,7 @@ import type { ProviderEvent } from '../dispatch/provider-event.ts'
 import type { Logger } from '../logger.ts'
 import { AppError } from '../errors.ts'
 import { registerHealthRoutes } from '../ops/health.ts'
-import type { HealthCheck, HealthDeps } from '../ops/health.ts'
+import type { HealthDeps } from '../ops/health.ts'
 import { createMetrics } from '../metrics.ts'
 import type { Metrics } from '../metrics.ts'
 import { ADAPTERS } from '../deliver/adapters/registry.ts'
@@ -21,11 +21,9 @@ import { readProviderEvent } from '../report/read-provider-event.ts'
 import { registerWebhookRoutes } from '../report/webhook-routes.ts'
 import { startServices, stopServices } from '../services.ts'
 import { ENVIRONMENT_CONNECTION } from '../store/connection-catalog.ts'
-import { openDatabase } from '../store/database.ts'
 import type { Db } from '../store/database.ts'
 import { checkMigrations } from '../store/migrate.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
-import { pingDatabase } from '../store/ping-database.ts'
 import { quarantineBody } from '../store/quarantine-body.ts'
 import { saveEnvironmentConnection } from '../store/save-environment-connection.ts'
 import { systemClock } from '../time.ts'
@@ -36,6 +34,8 @@ import { buildParts } from './build-parts.ts'
 import type { Parts } from './build-parts.ts'
 import { listenFault } from './listen-fault.ts'
 import { assertReachable, findDatabase, migrateEmbedded } from './open-database.ts'
+import { openPools } from './open-pools.ts'
+import { readinessChecks } from './readiness.ts'
 
 export interface RunningService {
   /** Origins as one can call them from this machine. */
@@ -82,31 +82,22 @@ export async function startService(options: StartOptions): Promise<RunningServic
     cleanups.push(source.stop)
     const metrics = createMetrics()
     const isPooled = source.url !== source.directUrl
-    const database = openDatabase({ url: source.url, poolSize: config.databasePoolSize, logger, isPooled })
-    cleanups.push(database.close)
-    metrics.watchPool(database.waiting)
-    await assertReachable(database, source.url, {
+    const pools = openPools({ config, url: source.url, logger, isPooled })
+    cleanups.push(pools.close)
+    metrics.watchPool(pools.waiting)
+    await assertReachable(pools.working, source.url, {
       waitMs: DATABASE_WAIT_MS,
       signal: options.signal,
       onWaiting: (why) => logger.warn({ event: 'database.waiting' }, `waiting for the database: ${why}`),
     })
     if (source.isEmbedded) await migrateEmbedded(source.url, logger)
-    await prepareDatabase(database.db, config)
-    const parts = buildParts({ config, db: database.db, directUrl: source.directUrl, logger, metrics })
+    await prepareDatabase(pools.working.db, config)
+    const dbs = { accepting: pools.accepting.db, working: pools.working.db, vital: pools.vital.db }
+    const parts = buildParts({ config, dbs, directUrl: source.directUrl, logger, metrics })
     cleanups.push(parts.http.close, parts.adapters.close, async () => parts.retenClients.close())
     await parts.catalog.refresh()
     await assertProviderKnown(parts)
-    let isDraining = false
-    const health: HealthDeps = {
-      version: SERVICE_VERSION,
-      clock: systemClock,
-      startedAtMs,
-      checks: readinessChecks(config, parts),
-      services: parts.services,
-      isDraining: () => isDraining,
-      logger,
-    }
-    const inbox = buildStoreInbox(parts.db, {
+    const inbox = buildStoreInbox(dbs.accepting, {
       onCommitted: () => parts.nudge('deliver'),
       observeBatch: (rows, seconds) => {
         metrics.commitBatchSize.observe(rows)
@@ -114,6 +105,16 @@ export async function startService(options: StartOptions): Promise<RunningServic
       },
     })
     cleanups.push(() => inbox.close())
+    let isDraining = false
+    const health: HealthDeps = {
+      version: SERVICE_VERSION,
+      clock: systemClock,
+      startedAtMs,
+      checks: readinessChecks({ role: config.role, db: dbs.vital, inbox, loops: parts.loops }),
+      services: parts.services,
+      isDraining: () => isDraining,
+      logger,
+    }
     const opsUrl = await openOps({ config, logger, metrics, parts, health, inbox, cleanups })
     await startServices(parts.services)
     cleanups.push(() => stopServices(parts.services, STOP_TIMEOUT_MS, logger))
@@ -171,17 +172,6 @@ async function assertProviderKnown(parts: Parts): Promise<void> {
   }
 }
 
-/** Readiness speaks for the ability to accept (http) or to claim (worker), and for nothing else. */
-function readinessChecks(config: Config, parts: Parts): HealthCheck[] {
-  const database: HealthCheck = { name: 'database', check: () => pingDatabase(parts.db) }
-  if (config.role !== 'worker') return [database]
-  return [database, ...parts.loops.filter((loop) => loop.name === 'deliver').map(toCheck)]
-}
-
-function toCheck(service: { readonly name: string; fault(): string | undefined }): HealthCheck {
-  return { name: service.name, check: () => (service.fault() === undefined ? undefined : 'cannot claim') }
-}
-
 async function openOps(input: ListenerInput): Promise<string> {
   const { config, logger, metrics, parts, health, inbox, cleanups } = input
   const app = await createOpsApp({
@@ -189,7 +179,7 @@ async function openOps(input: ListenerInput): Promise<string> {
     logger,
     metrics,
     health,
-    db: parts.db,
+    db: parts.dbs.working,
     catalog: parts.catalog,
     nudge: parts.nudge,
     acceptAgain: buildAcceptAgain(inbox, parts.catalog),
@@ -211,13 +201,13 @@ async function openPublic(input: ListenerInput): Promise<string> {
       metrics,
       refuseFailedKey,
       catalog: parts.catalog,
-      quarantine: (unreadable) => quarantineBody(parts.db, unreadable),
+      quarantine: (unreadable) => quarantineBody(parts.dbs.accepting, unreadable),
       rateLimitPerMinute: config.rateLimitPerMinute,
     })
     registerWebhookRoutes(app, {
       metrics,
       refuseFailedKey,
-      db: parts.db,
+      db: parts.dbs.accepting,
       catalog: parts.catalog,
       readEvent: (connection, provider, body) => readEvent(parts, connection, provider, body),
       onReportDue: () => parts.nudge('report'),

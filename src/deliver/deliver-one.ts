@@ -44,14 +44,15 @@ export interface ReadyDelivery {
   readonly adapter: Adapter
   /** Undefined where the body is gone. */
   readonly delivery: Delivery | undefined
+  /** Aborts when the claim is lost: another worker may have the job by now. */
+  readonly lease: AbortSignal
 }
 
-/** How long a claim is ours, and how long the job waits where this worker dies. */
-export const DELIVERY_LEASE_SECONDS = 60
-
-// Well within the lease, or another worker would take the job while this one is at it.
+// Longer than any provider takes that is going to answer at all.
 const DEADLINE_MS = 50_000
-const SETTLE_UNTIL_MS = DELIVERY_LEASE_SECONDS * 1_000
+// An answer that came while the database is away is worth waiting for: without it the task would be one of unknown fate. Within
+// the time for which leases are renewed.
+const SETTLE_UNTIL_MS = 4 * 60_000
 
 // A fault of ours is tried again after this; it costs no attempt, so it must not be a busy loop either.
 const FAULT_DELAY_MS = 15_000
@@ -64,7 +65,10 @@ interface Asked {
   readonly isOurs?: boolean
 }
 
-/** Delivers one claimed dispatch and settles its job. A shutdown or a fault of ours gives the job back uncharged. */
+/**
+ * Delivers one claimed dispatch and settles its job. A shutdown, a lost lease or a fault of ours gives the job back uncharged;
+ * an answer that came all the same is written down, unless another worker has the job.
+ */
 export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal: AbortSignal): Promise<void> {
   const startedAt = new Date(deps.clock.now())
   const start = performance.now()
@@ -85,7 +89,7 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
   }
   let asked: Asked
   try {
-    asked = await askAdapter(ready, AbortSignal.any([signal, AbortSignal.timeout(leftMs)]))
+    asked = await askAdapter(ready, AbortSignal.any([signal, ready.lease, AbortSignal.timeout(leftMs)]))
   } catch (error) {
     const { dispatchId, connection } = ready.job
     deps.logger.error(
@@ -98,8 +102,9 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
   }
   const { outcome, isFateUnknown, isOurs } = asked
   const idempotency = isOurs === true ? 'none' : ready.adapter.capabilities.idempotency
-  if (signal.aborted && (outcome.kind === 'ambiguous' || outcome.kind === 'retry')) {
-    // Our shutdown cut it short: nobody is charged. What may be under way at the provider is searched for later, not now.
+  const isCutShort = signal.aborted || ready.lease.aborted
+  if (isCutShort && (outcome.kind === 'ambiguous' || outcome.kind === 'retry')) {
+    // We cut it short ourselves: nobody is charged. What may be under way at the provider is searched for later, not now.
     const isUnderWay = outcome.kind === 'ambiguous' && idempotency === 'lookup'
     await giveBack(isUnderWay ? SEARCH_DELAY_MS : 0, outcome.kind === 'ambiguous')
     return

@@ -6,10 +6,12 @@ import type { ClaimedJob, ClaimShare } from '../store/claim-jobs.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { createDueSearch } from '../store/due-search.ts'
 import type { DueSearch } from '../store/due-search.ts'
+import { LEASE_SECONDS } from '../store/lease-keeper.ts'
+import type { LeaseKeeper } from '../store/lease-keeper.ts'
 import { loadDeliveries } from '../store/load-deliveries.ts'
 import { releaseUnbegun } from '../store/release-job.ts'
 import type { AdapterPool } from './adapter-pool.ts'
-import { DELIVERY_LEASE_SECONDS, deliverOne } from './deliver-one.ts'
+import { deliverOne } from './deliver-one.ts'
 import type { DeliverDeps, ReadyDelivery } from './deliver-one.ts'
 import { createFreedCommerces } from './freed-commerces.ts'
 import type { FreedCommerces } from './freed-commerces.ts'
@@ -17,17 +19,22 @@ import type { FreedCommerces } from './freed-commerces.ts'
 export interface DeliveryWorkerDeps extends DeliverDeps {
   readonly catalog: ConnectionCatalog
   readonly adapters: AdapterPool
+  readonly leases: Pick<LeaseKeeper, 'hold' | 'signalOf' | 'drop'>
 }
 
 /** Builds the worker; see JobLoop for how it runs. */
 export function createDeliveryWorker(deps: DeliveryWorkerDeps): JobLoop {
-  const search = createDueSearch(deps.db, { kind: 'deliver', leaseSeconds: DELIVERY_LEASE_SECONDS })
+  const search = createDueSearch(deps.db, { kind: 'deliver', leaseSeconds: LEASE_SECONDS })
   const freed = createFreedCommerces()
   return createJobLoop<ReadyDelivery>({
     name: 'deliver',
     logger: deps.logger,
     claim: () => claimDeliveries(deps, search, freed),
-    run: (ready, signal) => deliverOne(deps, ready, signal).finally(() => freed.add(ready)),
+    run: (ready, signal) =>
+      deliverOne(deps, ready, signal).finally(() => {
+        deps.leases.drop([ready.job])
+        freed.add(ready)
+      }),
   })
 }
 
@@ -41,14 +48,15 @@ async function claimDeliveries(
     kind: 'deliver',
     shares,
     worker: deps.worker,
-    leaseSeconds: DELIVERY_LEASE_SECONDS,
+    leaseSeconds: LEASE_SECONDS,
   })
   if (jobs.length === 0) return []
+  deps.leases.hold(jobs)
   try {
     return await makeReady(deps, jobs)
   } catch (error) {
     // Claimed and not begun: left as they are they would count as crashes of ours, of unknown fate.
-    await releaseUnbegun(deps.db, jobs)
+    await giveBackUnbegun(deps, jobs)
     throw error
   }
 }
@@ -64,12 +72,18 @@ async function makeReady(deps: DeliveryWorkerDeps, jobs: readonly ClaimedJob[]):
     const connection = deps.catalog.get(job.connection)
     const adapter = connection === undefined ? undefined : await deps.adapters.get(connection)
     if (connection !== undefined && adapter !== undefined) {
-      ready.push({ job, connection, adapter, delivery: deliveries.get(job.dispatchId) })
+      const delivery = deliveries.get(job.dispatchId)
+      ready.push({ job, connection, adapter, delivery, lease: deps.leases.signalOf(job) })
     } else unready.push(job)
   }
   // The connection changed between planning and claiming; the next claim sees it as it is now.
-  await releaseUnbegun(deps.db, unready)
+  await giveBackUnbegun(deps, unready)
   return ready
+}
+
+async function giveBackUnbegun(deps: DeliveryWorkerDeps, jobs: readonly ClaimedJob[]): Promise<void> {
+  await releaseUnbegun(deps.db, jobs)
+  deps.leases.drop(jobs)
 }
 
 /** Connections with something due that are active here and have an adapter. */

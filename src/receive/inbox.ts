@@ -8,6 +8,8 @@
 // - The queue is bounded; beyond it the answer is RCV_OVERLOADED, which Reten tries again.
 // - Once it took long to find the database away, all who wait are told so: each further batch would take as long, and Reten
 //   does not wait that long.
+// - Nobody waits for a database that says nothing: after four seconds a batch is told so, and while every flush is stuck like
+//   that, so is whoever comes. A row that is stored after all is a repeat the next time.
 import { AppError } from '../errors.ts'
 import { isDataError, isMissingPartition, isWorthRunningAgain, toAppError } from '../store/database-errors.ts'
 import type { NewDispatch } from '../store/insert-dispatches.ts'
@@ -27,6 +29,9 @@ const MAX_WAITING_BYTES = 32 * 1024 * 1024
 // An absence that is noticed faster costs nobody anything: whoever waits finds out in the next batch.
 const SLOW_ABSENCE_MS = 1_000
 
+// With the batch before it nobody waits for twice as long, which is below any time-out Reten may have.
+const FLUSH_PATIENCE_MS = 4_000
+
 export type Receipt = 'new' | RepeatKind
 
 export interface InboxDeps {
@@ -37,11 +42,15 @@ export interface InboxDeps {
   /** Called after each commit that brought new dispatches. */
   readonly onCommitted: () => void
   readonly observeBatch: (rows: number, seconds: number) => void
+  /** Milliseconds a batch may take before its callers are told that the database is away. Default 4,000. */
+  readonly flushPatienceMs?: number
 }
 
 export interface Inbox {
   /** Resolves once the dispatch is committed. Throws RCV_OVERLOADED, RCV_STOPPING, RCV_DATABASE_UNAVAILABLE, RCV_BODY_INVALID. */
   submit(row: NewDispatch, onChangedBody: Repeat['onChangedBody']): Promise<Receipt>
+  /** Undefined while it can store, else one sentence that anybody may read. */
+  fault(): string | undefined
   /** Admits nothing more and resolves when everything admitted is answered. */
   close(): Promise<void>
 }
@@ -58,6 +67,7 @@ export function createInbox(deps: InboxDeps): Inbox {
   let queue: Waiting[] = []
   let waitingBytes = 0
   let flushes = 0
+  let stuckFlushes = 0
   let isScheduled = false
   let closing: PromiseWithResolvers<void> | undefined
 
@@ -85,8 +95,17 @@ export function createInbox(deps: InboxDeps): Inbox {
   const flush = async (batch: readonly Waiting[]): Promise<void> => {
     flushes += 1
     const startedAt = performance.now()
+    let isStuck = false
+    const patience = setTimeout(() => {
+      isStuck = true
+      stuckFlushes += 1
+      for (const waiting of batch) waiting.reject(silenceError())
+      if (stuckFlushes === MAX_FLUSHES) refuseWaiting(silenceError())
+    }, deps.flushPatienceMs ?? FLUSH_PATIENCE_MS)
     const away = await store(deps, batch) // answers every caller itself and never throws
+    clearTimeout(patience)
     flushes -= 1
+    if (isStuck) stuckFlushes -= 1
     for (const { row } of batch) waitingBytes -= row.body.length
     if (away !== undefined && performance.now() - startedAt > SLOW_ABSENCE_MS) refuseWaiting(away)
     schedule()
@@ -106,6 +125,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     submit: (row, onChangedBody) => {
       if (closing !== undefined)
         return Promise.reject(new AppError('RCV_STOPPING', 'this instance is stopping', { retryAfterSeconds: 1 }))
+      if (stuckFlushes === MAX_FLUSHES) return Promise.reject(silenceError())
       if (queue.length >= MAX_WAITING || waitingBytes + row.body.length > MAX_WAITING_BYTES) {
         const message = `${queue.length} dispatches wait to be stored`
         return Promise.reject(new AppError('RCV_OVERLOADED', message, { retryAfterSeconds: 1 }))
@@ -116,12 +136,17 @@ export function createInbox(deps: InboxDeps): Inbox {
         schedule()
       })
     },
+    fault: () => (stuckFlushes === MAX_FLUSHES ? 'the database does not answer' : undefined),
     close: () => {
       closing ??= Promise.withResolvers<void>()
       if (isIdle()) closing.resolve()
       return closing.promise
     },
   }
+}
+
+function silenceError(): AppError {
+  return new AppError('RCV_DATABASE_UNAVAILABLE', 'the database does not answer', { retryAfterSeconds: 5 })
 }
 
 /** Stores one batch and answers each of its callers. What it answers is the refusal, where the database was away. */

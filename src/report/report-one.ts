@@ -35,26 +35,28 @@ export interface ReadyReport {
   readonly connection: Connection
   readonly client: RetenClient
   readonly report: Report
+  /** Aborts when the claim is lost: another worker may have the job by now. */
+  readonly lease: AbortSignal
 }
 
-/** How long a claim is ours: well above the deadline of one call to Reten (10 s). */
-export const REPORT_LEASE_SECONDS = 60
+// An answer that came while the database is away is worth waiting for. Within the time for which leases are renewed.
+const SETTLE_UNTIL_MS = 4 * 60_000
 
 // A fault of ours is tried again after this; it costs no attempt.
 const FAULT_DELAY_MS = 15_000
 
-/** Reports one result and settles its job. A shutdown or a fault of ours gives the job back uncharged. */
+/** Reports one result and settles its job. A shutdown, a lost lease or a fault of ours gives the job back uncharged. */
 export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: AbortSignal): Promise<void> {
   const { job } = ready
   const startedAt = new Date(deps.clock.now())
   const start = performance.now()
-  const patience = { untilMs: start + REPORT_LEASE_SECONDS * 1_000, signal }
+  const patience = { untilMs: start + SETTLE_UNTIL_MS, signal }
   const giveBack = async (delayMs: number, isFateUnknown: boolean): Promise<void> => {
     await insist(deps.db, () => releaseJob(deps.db, { ...job, delayMs, isFateUnknown }), patience)
   }
   let answer: RetenAnswer<ResultAccepted>
   try {
-    answer = await ready.client.submitResult(toSubmission(ready.report), signal)
+    answer = await ready.client.submitResult(toSubmission(ready.report), AbortSignal.any([signal, ready.lease]))
   } catch (error) {
     deps.logger.error(
       { event: 'report.fault', dispatchId: job.dispatchId, err: error },

@@ -6,16 +6,19 @@ import type { ClaimedJob, ClaimShare } from '../store/claim-jobs.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { createDueSearch } from '../store/due-search.ts'
 import type { DueSearch } from '../store/due-search.ts'
+import { LEASE_SECONDS } from '../store/lease-keeper.ts'
+import type { LeaseKeeper } from '../store/lease-keeper.ts'
 import { loadReports } from '../store/load-reports.ts'
 import { releaseUnbegun } from '../store/release-job.ts'
 import { settleOvertaken } from '../store/settle-report.ts'
-import { REPORT_LEASE_SECONDS, reportOne } from './report-one.ts'
+import { reportOne } from './report-one.ts'
 import type { ReadyReport, ReportDeps } from './report-one.ts'
 import type { RetenClients } from './reten-clients.ts'
 
 export interface ReportWorkerDeps extends ReportDeps {
   readonly catalog: ConnectionCatalog
   readonly retenClients: RetenClients
+  readonly leases: Pick<LeaseKeeper, 'hold' | 'signalOf' | 'drop'>
 }
 
 // Reten publishes no limit for its results endpoint; this is what a modest client may have open at once.
@@ -23,12 +26,12 @@ const MAX_REPORTS_IN_FLIGHT = 8
 
 /** Builds the worker; see JobLoop for how it runs. */
 export function createReportWorker(deps: ReportWorkerDeps): JobLoop {
-  const search = createDueSearch(deps.db, { kind: 'report', leaseSeconds: REPORT_LEASE_SECONDS })
+  const search = createDueSearch(deps.db, { kind: 'report', leaseSeconds: LEASE_SECONDS })
   return createJobLoop<ReadyReport>({
     name: 'report',
     logger: deps.logger,
     claim: () => claimReports(deps, search),
-    run: (ready, signal) => reportOne(deps, ready, signal),
+    run: (ready, signal) => reportOne(deps, ready, signal).finally(() => deps.leases.drop([ready.job])),
   })
 }
 
@@ -37,14 +40,15 @@ async function claimReports(deps: ReportWorkerDeps, search: DueSearch): Promise<
     kind: 'report',
     shares: await claimableShares(deps, search),
     worker: deps.worker,
-    leaseSeconds: REPORT_LEASE_SECONDS,
+    leaseSeconds: LEASE_SECONDS,
   })
   if (jobs.length === 0) return []
+  deps.leases.hold(jobs)
   try {
     return await makeReady(deps, jobs)
   } catch (error) {
     // Claimed and not begun: left as they are they would count as crashes of ours, of unknown fate.
-    await releaseUnbegun(deps.db, jobs)
+    await giveBackUnbegun(deps, jobs)
     throw error
   }
 }
@@ -60,14 +64,21 @@ async function makeReady(deps: ReportWorkerDeps, jobs: readonly ClaimedJob[]): P
     const connection = deps.catalog.get(job.connection)
     const access = connection === undefined ? undefined : deps.retenClients.get(connection)
     const report = job.resultId === null ? undefined : reports.get(job.resultId)
-    if (report?.isOvertaken === true) await settleOvertaken(deps.db, job)
-    else if (connection !== undefined && access !== undefined && report !== undefined) {
-      ready.push({ job, connection, client: access.client, report })
+    if (report?.isOvertaken === true) {
+      await settleOvertaken(deps.db, job)
+      deps.leases.drop([job])
+    } else if (connection !== undefined && access !== undefined && report !== undefined) {
+      ready.push({ job, connection, client: access.client, report, lease: deps.leases.signalOf(job) })
     } else unready.push(job)
   }
   // The connection changed between planning and claiming; the next claim sees it as it is now.
-  await releaseUnbegun(deps.db, unready)
+  await giveBackUnbegun(deps, unready)
   return ready
+}
+
+async function giveBackUnbegun(deps: ReportWorkerDeps, jobs: readonly ClaimedJob[]): Promise<void> {
+  await releaseUnbegun(deps.db, jobs)
+  deps.leases.drop(jobs)
 }
 
 /** Connections with a report due that can talk to Reten. A paused one delivers nothing but still reports: Reten waits for it. */

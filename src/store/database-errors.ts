@@ -79,9 +79,10 @@ export function toAppError(error: unknown): AppError {
   return new AppError('RCV_INTERNAL', 'the database refused a statement', { cause: error })
 }
 
-/** Any code counts while a socket is being opened, e.g. ENOENT for a Unix socket whose server is down, or EMFILE. */
+/** Any code counts while a socket is being opened, e.g. ENOENT for a Unix socket whose server is down, or EAI_FAIL of a name. */
 function isConnecting(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'syscall' in error && error.syscall === 'connect'
+  if (typeof error !== 'object' || error === null || !('syscall' in error)) return false
+  return error.syscall === 'connect' || error.syscall === 'getaddrinfo'
 }
 
 // pg, its pool and Kysely raise plain errors without a code for a time-out of their own and for a connection that ended: the

@@ -14,8 +14,10 @@ const CHANNEL = 'reten_dispatch_receiver'
 const NOTIFY_INTERVAL_MS = 50
 const MAX_BACKOFF_MS = 10_000
 const CONNECT_TIMEOUT_MS = 10_000
-// Nothing may be said here for hours: only the kernel's probes tell a quiet connection from one whose other end has vanished.
 const KEEP_ALIVE_DELAY_MS = 10_000
+// Nothing may be said here for hours, and the kernel takes minutes to notice that the other end has vanished: so it is asked.
+const CHECK_INTERVAL_MS = 10_000
+const CHECK_TIMEOUT_MS = 5_000
 
 export interface Notifier {
   /** Tells other processes that jobs of this kind may be due. Cheap; many calls become one. */
@@ -54,6 +56,10 @@ export interface ListenerDeps {
   readonly url: string
   readonly logger: Logger
   readonly onNotified: (kind: JobKind) => void
+  /** Milliseconds between two questions whether the other end is still there. Default 10,000. */
+  readonly checkIntervalMs?: number
+  /** Milliseconds it has to answer; then the connection is given up. Default 5,000. */
+  readonly checkTimeoutMs?: number
 }
 
 /** Builds the listening service; after each reconnection every kind is nudged once, since something may have been missed. */
@@ -66,6 +72,7 @@ export function createListener(deps: ListenerDeps): Service {
     // Ours, so that a connection can be ended whatever state it is in, that of being opened included.
     const socket = new Socket()
     const hangUp = (): void => void socket.destroy()
+    let givenUp: string | undefined
     const client = new pg.Client({
       connectionString: deps.url,
       stream: () => socket,
@@ -77,11 +84,16 @@ export function createListener(deps: ListenerDeps): Service {
     const ended = new Promise<void>((resolve) => {
       client.on('end', resolve)
       client.on('error', (error) => {
-        fault = error.message
+        fault = givenUp ?? error.message
         resolve()
       })
     })
     stopping.signal.addEventListener('abort', hangUp, { once: true })
+    const giveUp = (why: string): void => {
+      givenUp ??= why
+      hangUp()
+    }
+    const checking = new AbortController()
     try {
       await client.connect()
       await client.query(`listen ${CHANNEL}`)
@@ -91,8 +103,10 @@ export function createListener(deps: ListenerDeps): Service {
       })
       deps.onNotified('deliver')
       deps.onNotified('report')
+      void keepChecking(client, deps, giveUp, checking.signal)
       await ended
     } finally {
+      checking.abort()
       stopping.signal.removeEventListener('abort', hangUp)
       hangUp()
     }
@@ -124,5 +138,28 @@ export function createListener(deps: ListenerDeps): Service {
       await loop
     },
     fault: () => fault,
+  }
+}
+
+/** Asks again and again whether the server is there and takes writes: one that does not is no longer where others notify. */
+async function keepChecking(
+  client: pg.Client,
+  deps: ListenerDeps,
+  giveUp: (why: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { checkIntervalMs = CHECK_INTERVAL_MS, checkTimeoutMs = CHECK_TIMEOUT_MS } = deps
+  for (;;) {
+    await pause(checkIntervalMs, signal)
+    if (signal.aborted) return
+    const late = setTimeout(() => giveUp(`no answer within ${checkTimeoutMs} ms`), checkTimeoutMs)
+    try {
+      const { rows } = await client.query<{ is_standby: boolean }>('select pg_is_in_recovery() as is_standby')
+      if (rows[0]?.is_standby === true) giveUp('the server has become a standby')
+    } catch (error) {
+      giveUp(error instanceof Error ? error.message : String(error))
+    } finally {
+      clearTimeout(late)
+    }
   }
 }

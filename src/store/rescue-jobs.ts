@@ -1,6 +1,9 @@
 // Leases that expired unsettled: their worker died or lost its way. What it did is unknown, so the job says so; a job that took
 // three workers with it is poison and is set aside, rather than taking a fourth. Waits for no lock: what somebody else holds is
 // taken the next time.
+//
+// Which claim a crash was counted for is written down with it: a worker that was only cut off takes it back when it returns
+// (lease-keeper.ts).
 import { sql } from 'kysely'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import { blockCommerces } from './commerce-order.ts'
@@ -31,7 +34,8 @@ export async function rescueJobs(db: Db): Promise<Rescue> {
       delete from jobs using expired e where jobs.id = e.id and e.crashes >= ${MAX_CRASHES}
       returning jobs.kind, jobs.dispatch_id, jobs.result_id
     ), again as (
-      update jobs set leased_until = null, claimed_by = null, due_at = now(), crashes = e.crashes, is_fate_unknown = true
+      update jobs set leased_until = null, claimed_by = null, due_at = now(), crashes = e.crashes,
+        crashed_claim_no = claim_no, is_fate_unknown = true
       from expired e where jobs.id = e.id and e.crashes < ${MAX_CRASHES}
       returning jobs.id
     ), failed_dispatches as (

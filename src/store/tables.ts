@@ -90,6 +90,7 @@ export interface Database {
     claim_no: Generated<number>
     attempts: Generated<number>
     crashes: Generated<number>
+    crashed_claim_no: number | null
     is_fate_unknown: Generated<boolean>
     parked_reason: string | null
     is_skipped: Generated<boolean>

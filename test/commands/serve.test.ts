@@ -205,7 +205,7 @@ t.test('roles', async (t) => {
   const isListening = async (): Promise<boolean> => {
     const { rows } = await sql`
       select from pg_stat_activity
-      where datname = current_database() and application_name = 'reten-dispatch-listener' and query ilike 'listen%'`.execute(
+      where datname = current_database() and application_name = 'reten-dispatch-listener' and query ~* '^(listen|select pg_is_in_recovery)'`.execute(
       db,
     )
     return rows.length === 1

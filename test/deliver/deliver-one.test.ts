@@ -633,3 +633,54 @@ t.test('a shutdown', async (t) => {
     })
   }
 })
+
+t.test('a lease that is lost', async (t) => {
+  t.test('ends the call and gives the job back in doubt, uncharged', async (t) => {
+    const id = await storeDispatch(db)
+    const lost = new AbortController()
+    const bench = setUp(db, { deliver: untilGivenUp({ ...AMBIGUOUS, code: 'aborted' }, () => lost.abort()) })
+
+    await bench.runClaimed(await claimOne(db), undefined, lost.signal)
+
+    tells(t, await readStory(db, id), {
+      job: { attempts: 0, crashes: 0, is_fate_unknown: true, leased_until: null },
+      attempts: [],
+    })
+  })
+
+  t.test('writes nothing where another worker has the job', async (t) => {
+    const id = await storeDispatch(db)
+    const lost = new AbortController()
+    const overtake = async (): Promise<void> => {
+      await expireLeases(db)
+      await rescueJobs(db)
+      await claimOne(db, 'deliver', { worker: 'worker-b' })
+      lost.abort()
+    }
+    const bench = setUp(db, {
+      deliver: untilGivenUp({ ...AMBIGUOUS, code: 'aborted' }, () => void overtake()),
+    })
+
+    await bench.runClaimed(await claimOne(db), undefined, lost.signal)
+
+    tells(t, await readStory(db, id), { job: { claimed_by: 'worker-b', attempts: 0 }, attempts: [] })
+  })
+
+  t.test('does not make us forget an answer that came, as long as nobody else has the job', async (t) => {
+    const id = await storeDispatch(db)
+    const lost = new AbortController()
+    const bench = setUp(db, {
+      idempotency: 'none',
+      deliver: async () => {
+        await expireLeases(db)
+        await rescueJobs(db)
+        lost.abort()
+        return ACCEPTED
+      },
+    })
+
+    await bench.runClaimed(await claimOne(db), undefined, lost.signal)
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined, attempts: [{}] })
+  })
+})

@@ -80,7 +80,7 @@ export interface Bench {
   /** Claims the one delivery that is due and runs it to its end. */
   run(signal?: AbortSignal): Promise<void>
   /** Runs one that was claimed before. */
-  runClaimed(job: ClaimedJob, signal?: AbortSignal): Promise<void>
+  runClaimed(job: ClaimedJob, signal?: AbortSignal, lease?: AbortSignal): Promise<void>
 }
 
 export interface BenchOptions extends Script {
@@ -106,7 +106,7 @@ export function setUp(db: Db, options: BenchOptions): Bench {
     onConnectionChanged: () => told.push('connection changed'),
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
   }
-  const runClaimed: Bench['runClaimed'] = async (job, signal = new AbortController().signal) => {
+  const runClaimed: Bench['runClaimed'] = async (job, signal = neverAborted(), lease = neverAborted()) => {
     const delivery = (await loadDeliveries(db, [job.dispatchId])).get(job.dispatchId)
     const row = await db
       .selectFrom('connections')
@@ -114,9 +114,14 @@ export function setUp(db: Db, options: BenchOptions): Bench {
       .where('name', '=', CONNECTION)
       .executeTakeFirst()
     const current = { ...connection, version: row?.updated_at.toISOString() ?? connection.version }
-    await deliverOne(deps, { job, connection: current, adapter, delivery }, signal)
+    await deliverOne(deps, { job, connection: current, adapter, delivery, lease }, signal)
   }
   return { adapter, lines, told, metrics, runClaimed, run: async (signal) => runClaimed(await claimOne(db), signal) }
+}
+
+/** The signal of what nobody stops. */
+export function neverAborted(): AbortSignal {
+  return new AbortController().signal
 }
 
 /** A logger whose lines can be read. */

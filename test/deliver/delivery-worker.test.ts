@@ -6,6 +6,7 @@ import type { Outcome } from '../../src/dispatch/outcome.ts'
 import { createHttpClient } from '../../src/http-client.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
+import { createLeaseKeeper } from '../../src/store/lease-keeper.ts'
 import { pauseConnection } from '../../src/store/pause-connection.ts'
 import { systemClock } from '../../src/time.ts'
 import { addConnection, claimOne, openLedger, readStory, storeDispatch, until } from '../support/ledger.ts'
@@ -59,6 +60,7 @@ async function createWorker() {
     logger,
     metrics: createMetrics({ withNodeMetrics: false }),
     worker: 'worker-a',
+    leases: createLeaseKeeper({ db, worker: 'worker-a', logger }),
     onReportDue: () => {},
     onConnectionChanged: () => {},
   })

@@ -9,6 +9,7 @@ import { insertDispatches } from '../../src/store/insert-dispatches.ts'
 import { ensureDayPartitions } from '../../src/store/partitions.ts'
 import { recordRepeat } from '../../src/store/record-repeat.ts'
 import { newDispatch } from '../support/activities.ts'
+import { until } from '../support/ledger.ts'
 import { openTestDatabase } from '../support/open-test-database.ts'
 
 interface InboxFixture {
@@ -387,6 +388,50 @@ void t.test('close', async (t) => {
 
     t.equal(await submitted, 'new')
     await inbox.close()
+  })
+})
+
+void t.test('a database that says nothing', async (t) => {
+  /** An inbox whose statements get nowhere until the gate is opened. */
+  const createStalled = async (t: Test, flushPatienceMs: number) => {
+    const gate = createGate()
+    const fixture = await createFixture(t, (steps) => ({
+      flushPatienceMs,
+      insert: async (rows) => {
+        await gate.passed
+        return steps.insert(rows)
+      },
+    }))
+    const submit = (name: string): Promise<unknown> =>
+      fixture.inbox.submit(newDispatch(name), 'keep').catch((error: unknown) => error)
+    return { ...fixture, gate, submit }
+  }
+  const REFUSED = { code: 'RCV_DATABASE_UNAVAILABLE', statusCode: 503, retryAfterSeconds: 5 }
+
+  await t.test('keeps nobody waiting: neither who is being stored, nor who waits, nor who comes', async (t) => {
+    const { inbox, gate, submit } = await createStalled(t, 20)
+    const names = Array.from({ length: 200 }, (_, number) => `a-${number}`)
+    t.equal(inbox.fault(), undefined)
+
+    const answers = await Promise.all(names.map(submit))
+
+    t.equal(answers.length, 200)
+    for (const answer of answers) t.match(answer, REFUSED)
+    t.equal(inbox.fault(), 'the database does not answer')
+    const soon = new Promise((resolve) => setImmediate(() => resolve('it waits')))
+    t.match(await Promise.race([submit('late'), soon]), REFUSED)
+    gate.open()
+    await inbox.close()
+  })
+
+  await t.test('is used again as soon as it answers, and what it stored after all is a repeat', async (t) => {
+    const { inbox, gate, submit, db } = await createStalled(t, 20)
+    await Promise.all([submit('a'), new Promise((resolve) => setImmediate(resolve)).then(() => submit('b'))])
+
+    gate.open()
+    await until(async () => inbox.fault() === undefined && (await activityIds(db)).length === 2)
+
+    t.strictSame([await submit('a'), await submit('b'), await submit('c')], ['same', 'same', 'new'])
   })
 })
 

@@ -9,7 +9,7 @@ import type { ClaimedJob } from '../../src/store/claim-jobs.ts'
 import type { Db } from '../../src/store/database.ts'
 import { loadReports } from '../../src/store/load-reports.ts'
 import { systemClock } from '../../src/time.ts'
-import { buildConnection, createListeningLogger } from '../deliver/delivery-fixture.ts'
+import { buildConnection, createListeningLogger, neverAborted } from '../deliver/delivery-fixture.ts'
 import type { LogLine } from '../deliver/delivery-fixture.ts'
 import { claimOne } from '../support/ledger.ts'
 
@@ -21,7 +21,7 @@ export interface ReportBench {
   readonly metrics: ReturnType<typeof createMetrics>
   /** Claims the one report that is due and runs it to its end. */
   run(signal?: AbortSignal): Promise<void>
-  runClaimed(job: ClaimedJob, signal?: AbortSignal): Promise<void>
+  runClaimed(job: ClaimedJob, signal?: AbortSignal, lease?: AbortSignal): Promise<void>
 }
 
 /** Everything around one report to the Reten at `origin`. */
@@ -36,10 +36,10 @@ export function setUpReports(
   const client = createRetenClient({ baseUrl: origin, apiKey: RETEN_KEY, http, timeoutMs: options.timeoutMs })
   const connection = buildConnection({ retry_delays: [20, 30] })
   const deps: ReportDeps = { db, clock: systemClock, random: () => 0.5, logger, metrics, worker: 'worker-a' }
-  const runClaimed: ReportBench['runClaimed'] = async (job, signal = new AbortController().signal) => {
+  const runClaimed: ReportBench['runClaimed'] = async (job, signal = neverAborted(), lease = neverAborted()) => {
     const report = (await loadReports(db, [job.resultId ?? ''])).get(job.resultId ?? '')
     if (report === undefined) throw new Error('there is no such report')
-    await reportOne(deps, { job, connection, client, report }, signal)
+    await reportOne(deps, { job, connection, client, report, lease }, signal)
   }
   return { lines, metrics, runClaimed, run: async (signal) => runClaimed(await claimOne(db, 'report'), signal) }
 }

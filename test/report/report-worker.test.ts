@@ -6,6 +6,7 @@ import { createReportWorker } from '../../src/report/report-worker.ts'
 import { createRetenClients } from '../../src/report/reten-clients.ts'
 import { sealSecrets } from '../../src/secret-box.ts'
 import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
+import { createLeaseKeeper } from '../../src/store/lease-keeper.ts'
 import { recordProviderEvent } from '../../src/store/record-provider-event.ts'
 import { systemClock } from '../../src/time.ts'
 import { createListeningLogger } from '../deliver/delivery-fixture.ts'
@@ -54,6 +55,7 @@ async function createWorker() {
     logger,
     metrics: createMetrics({ withNodeMetrics: false }),
     worker: 'worker-a',
+    leases: createLeaseKeeper({ db, worker: 'worker-a', logger }),
   })
   return { worker, catalog, lines }
 }

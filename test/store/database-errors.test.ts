@@ -72,6 +72,7 @@ void t.test('the classes of errors', async (t) => {
   await t.test('are told apart by code', async (t) => {
     for (const code of AWAY) t.ok(isDatabaseAway(coded(code)), `${code} says that the database is away`)
     for (const code of [...DATA, ...OURS]) t.notOk(isDatabaseAway(coded(code)), `${code} does not`)
+    t.ok(isDatabaseAway(coded('EAI_FAIL', { syscall: 'getaddrinfo' })), 'nor can a name be found')
     for (const code of DATA) t.ok(isDataError(coded(code)), `${code} is about a value`)
     for (const code of [...AWAY, ...AGAIN, ...OURS]) t.notOk(isDataError(coded(code)), `${code} is not`)
     for (const code of AGAIN) t.ok(isWorthRunningAgain(coded(code)), `${code} may succeed when run again`)

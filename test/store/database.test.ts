@@ -5,6 +5,7 @@ import { createLogger } from '../../src/logger.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import type { DatabaseHandle, DatabaseOptions } from '../../src/store/database.ts'
 import { isDatabaseAway } from '../../src/store/database-errors.ts'
+import { pingDatabase } from '../../src/store/ping-database.ts'
 import { openBreakableWay } from '../support/breakable-way.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { serveSockets } from '../support/local-server.ts'
@@ -138,4 +139,36 @@ void t.test('openDatabase', async (t) => {
 
     t.ok(isDatabaseAway(refusal))
   })
+
+  await t.test('leaves a connection that rests alone, however long nothing is said on it', async (t) => {
+    const { url } = await createTestDatabase(t)
+    const { db, lines } = open(t, url, { poolSize: 1, silenceTimeoutMs: 50 })
+    const { db: other } = open(t, url, { poolSize: 1 })
+    const pidOf = async () => (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)).rows[0]?.pid
+    const before = await pidOf()
+
+    await sql`select pg_sleep(0.2)`.execute(other)
+
+    t.equal(await pidOf(), before)
+    t.same(lines, [])
+  })
+
+  await t.test(
+    'gives up a connection to a server that takes no writes any more, and writes by the next one',
+    async (t) => {
+      const { url } = await createTestDatabase(t)
+      const { db } = open(t, url, { poolSize: 1 })
+      const { db: other } = open(t, url, { poolSize: 1 })
+      const write = () => sql`insert into migration_marks (name, is_breaking) values ('x', false)`.execute(db)
+      await sql`set session characteristics as transaction read only`.execute(db)
+      t.equal(await pingDatabase(other), undefined)
+
+      t.ok(isDatabaseAway(await write().catch((error: unknown) => error)))
+
+      await t.resolves(write())
+      await sql`set session characteristics as transaction read only`.execute(db)
+      t.equal(await pingDatabase(db), 'the database takes no writes')
+      t.equal(await pingDatabase(db), undefined, 'asked by another connection')
+    },
+  )
 })

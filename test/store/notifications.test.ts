@@ -4,9 +4,12 @@ import type { Test } from 'tap'
 import { createSilentLogger } from '../../src/logger.ts'
 import type { Db } from '../../src/store/database.ts'
 import { createListener, createNotifier } from '../../src/store/notifications.ts'
+import type { ListenerDeps } from '../../src/store/notifications.ts'
 import type { Service } from '../../src/services.ts'
 import type { JobKind } from '../../src/store/tables.ts'
+import { openBreakableWay } from '../support/breakable-way.ts'
 import { serveSockets, unusedOrigin } from '../support/local-server.ts'
+import { until } from '../support/ledger.ts'
 import { openTestDatabase } from '../support/open-test-database.ts'
 
 const logger = createSilentLogger()
@@ -18,14 +21,14 @@ interface Listening {
 }
 
 /** A listener that is started and ends with the test. */
-function listen(t: Test, url: string): Listening {
+function listen(t: Test, url: string, options: Partial<ListenerDeps> = {}): Listening {
   const heard: JobKind[] = []
   let tell = (): void => {}
   const onNotified = (kind: JobKind): void => {
     heard.push(kind)
     tell()
   }
-  const listener = createListener({ url, logger, onNotified })
+  const listener = createListener({ url, logger, onNotified, ...options })
   t.teardown(() => listener.stop())
   void listener.start()
   const next = (count: number): Promise<JobKind[]> =>
@@ -76,6 +79,24 @@ void t.test('createListener', async (t) => {
     await endListeners(db)
 
     t.same(await next(2), ['deliver', 'report'])
+    t.equal(listener.fault(), undefined)
+    createNotifier(db, logger).notify('deliver')
+    t.same(await next(1), ['deliver'])
+  })
+
+  await t.test('notices that its network has died without a word, and comes back', async (t) => {
+    const { db, url } = await openTestDatabase(t)
+    const way = await openBreakableWay(t, url)
+    // The time to answer is far above what an answer takes.
+    const { listener, next } = listen(t, way.url, { checkIntervalMs: 10, checkTimeoutMs: 1_000 })
+    await next(2)
+    way.stall()
+    await until(() => listener.fault() !== undefined)
+    t.match(listener.fault(), /no answer within 1000 ms/)
+
+    way.restore()
+
+    t.same(await next(2), ['deliver', 'report'], 'something may have been missed')
     t.equal(listener.fault(), undefined)
     createNotifier(db, logger).notify('deliver')
     t.same(await next(1), ['deliver'])

@@ -9,6 +9,8 @@ export interface BreakableWay {
   readonly url: string
   /** What is sent from now on arrives nowhere, and nobody says so. */
   readonly silence: () => void
+  /** Nothing arrives any more, in either direction, and nobody says so; what was sent meanwhile arrives after `restore`. */
+  readonly stall: () => void
   /** What the server answers from now on arrives nowhere; what it is sent does. */
   readonly swallowAnswers: () => void
   /** Ends every connection in the middle of whatever it carries. */
@@ -17,7 +19,7 @@ export interface BreakableWay {
   readonly close: () => void
   /** How many connections it refused so far. */
   readonly refusals: () => number
-  /** All is well again, for connections that are opened from now on. */
+  /** All is well again, for connections that are opened from now on, and for those that were stalled. */
   readonly restore: () => void
 }
 
@@ -25,7 +27,8 @@ export interface BreakableWay {
 export async function openBreakableWay(t: Scope, url: string): Promise<BreakableWay> {
   const target = new URL(url)
   const sockets = new Set<Socket>()
-  let state: 'open' | 'silent' | 'swallowing' | 'closed' = 'open'
+  const pairs = new Set<readonly [Socket, Socket]>()
+  let state: 'open' | 'silent' | 'swallowing' | 'stalled' | 'closed' = 'open'
   let refusals = 0
   const origin = await serveSockets(t, (near) => {
     if (state === 'closed') {
@@ -36,9 +39,15 @@ export async function openBreakableWay(t: Scope, url: string): Promise<Breakable
     sockets.add(near)
     const far = connect(Number(target.port), target.hostname)
     far.on('error', () => near.destroy())
-    near.on('close', () => far.destroy())
+    const pair = [near, far] as const
+    pairs.add(pair)
+    near.on('close', () => {
+      pairs.delete(pair)
+      far.destroy()
+    })
     near.on('data', (bytes) => state === 'silent' || far.write(bytes))
     far.on('data', (bytes) => state === 'silent' || state === 'swallowing' || near.write(bytes))
+    if (state === 'stalled') for (const socket of pair) socket.pause()
   })
   const way = new URL(url)
   way.port = new URL(origin).port
@@ -50,12 +59,19 @@ export async function openBreakableWay(t: Scope, url: string): Promise<Breakable
     url: way.href,
     cut,
     silence: () => (state = 'silent'),
+    stall: () => {
+      state = 'stalled'
+      for (const socket of [...pairs].flat()) socket.pause()
+    },
     swallowAnswers: () => (state = 'swallowing'),
     close: () => {
       state = 'closed'
       cut()
     },
     refusals: () => refusals,
-    restore: () => (state = 'open'),
+    restore: () => {
+      state = 'open'
+      for (const socket of [...pairs].flat()) socket.resume()
+    },
   }
 }
