@@ -30,6 +30,7 @@ export const ERRORS = Object.freeze({
   RCV_KEY_EXISTS: refused(409),
   RCV_NOT_FAILED: refused(409),
   RCV_NOT_PARKED: refused(409),
+  RCV_NOT_BLOCKING: refused(409),
   RCV_STATE_CONFLICT: refused(409),
   RCV_BODY_TOO_LARGE: refused(413),
   RCV_CONTENT_TYPE: refused(415),

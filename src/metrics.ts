@@ -49,6 +49,8 @@ export interface Metrics {
   readonly attempts: CounterMetric<'connection' | 'kind' | 'outcome' | 'code'>
   readonly attemptDuration: LabeledHistogram<'connection' | 'kind'>
   readonly parkedDispatches: GaugeMetric<'connection'>
+  /** Commerces whose deliveries wait for one that failed, is parked or is tried later. */
+  readonly blockedCommerces: GaugeMetric<'connection'>
   /** Received to reported. */
   readonly endToEndDuration: LabeledHistogram<'connection'>
   readonly results: CounterMetric<'connection' | 'outcome'>
@@ -117,6 +119,11 @@ function jobMetrics(make: Factories) {
     attempts: make.counter('attempts_total', 'Tries at jobs by outcome.', [...kinds, 'outcome', 'code']),
     attemptDuration: make.labeled('attempt_duration_seconds', 'Time one try took.', kinds, ATTEMPT_BOUNDS),
     parkedDispatches: make.gauge('parked_dispatches', 'Dispatches that wait for a person.', ['connection']),
+    blockedCommerces: make.gauge(
+      'blocked_commerces',
+      'Commerces whose deliveries wait for one that failed, is parked or is tried later.',
+      ['connection'],
+    ),
     endToEndDuration: make.labeled(
       'end_to_end_duration_seconds',
       'From a dispatch received to its final result reported.',

@@ -9,6 +9,7 @@ import { answerBrokenRequest, answerFrameworkError, registerErrorHandler } from 
 import { AppError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import { guardAdminRoutes } from './ops/authorize.ts'
+import { registerBlockedRoutes } from './ops/blocked-routes.ts'
 import { BUILT_IN_PROVIDERS } from './ops/connection-input.ts'
 import { registerConnectionRoutes } from './ops/connection-routes.ts'
 import type { ConnectionDeps } from './ops/connections.ts'
@@ -88,6 +89,7 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   const connectionDeps = { config, db, logger, providers, checkAdapter, refresh, nudge }
   registerDispatchRoutes(admin, { db, logger, nudge })
   registerDecisionRoutes(admin, { db, logger, nudge })
+  registerBlockedRoutes(admin, { db })
   registerReleaseRoutes(admin, { db, logger, nudge })
   registerQuarantineRoutes(admin, { db, logger, acceptAgain: deps.acceptAgain })
   registerConnectionRoutes(admin, connectionDeps)

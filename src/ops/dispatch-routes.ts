@@ -9,14 +9,14 @@ import { listDispatches } from '../store/list-dispatches.ts'
 import type { ListedDispatch } from '../store/list-dispatches.ts'
 import { loadDispatchBodies } from '../store/load-dispatch-bodies.ts'
 import { loadDispatch } from '../store/load-dispatch.ts'
-import { showConnection } from '../store/show-connection.ts'
 import { authorOf, maySeeBodies } from './authorize.ts'
 import { decodeNumberCursor, encodeCursor } from './cursor.ts'
 import { showBody, showDispatch, showWholeDispatch } from './dispatch-view.ts'
+import { refuseUnknownConnection } from './known-connection.ts'
 import { replayOne } from './replay.ts'
 import type { ReplayDeps } from './replay.ts'
 import { REASON_SCHEMA } from './reason.ts'
-import { PAGE_PARAMETERS, queryError, readLimit } from './validation.ts'
+import { PAGE_PARAMETERS, readLimit } from './validation.ts'
 import type { Page } from './validation.ts'
 
 interface ListQuery {
@@ -106,10 +106,4 @@ function pickFilter(query: ListQuery) {
 function nextCursor(rows: readonly ListedDispatch[], shown: readonly ListedDispatch[]): string | null {
   const last = shown.at(-1)
   return last === undefined || rows.length === shown.length ? null : encodeCursor([last.seq])
-}
-
-/** An empty page for a name with a typing error in it would pass for good news. */
-async function refuseUnknownConnection(db: Db, name: string | undefined): Promise<void> {
-  if (name === undefined || (await showConnection(db, name)) !== undefined) return
-  throw queryError('connection', `names no connection: ${name}`)
 }

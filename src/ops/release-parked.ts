@@ -12,16 +12,11 @@ export interface ParkedReleased extends Released {
 }
 
 /**
- * Repeats a parked delivery, or takes it for delivered. Throws RCV_REQUEST_INVALID without a reason or with a task's id beside
- * `repeat`, RCV_DISPATCH_NOT_FOUND, RCV_NOT_PARKED, or RCV_STATE_CONFLICT where its connection is archived.
+ * Repeats a parked delivery, or takes it for delivered. Throws RCV_REQUEST_INVALID without a reason, RCV_DISPATCH_NOT_FOUND,
+ * RCV_NOT_PARKED, or RCV_STATE_CONFLICT where its connection is archived.
  */
 export async function releaseParkedOne(deps: ReplayDeps, input: ParkedRelease): Promise<ParkedReleased> {
   checkReason(input.reason)
-  if (input.action === 'repeat' && input.providerTaskId !== undefined) {
-    const message = 'stands only beside the action delivered'
-    const details = [{ path: '/provider_task_id', message }]
-    throw new AppError('RCV_REQUEST_INVALID', `provider_task_id ${message}`, { details })
-  }
   const outcome = isUuid(input.id) ? await releaseParked(deps.db, input) : ({ kind: 'not_found' } as const)
   if (outcome.kind !== 'released') throw refusal(outcome, input.id)
   const { id: dispatchId, activityId, connection, parkedReason } = outcome.released

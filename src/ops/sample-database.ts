@@ -5,12 +5,16 @@ import type { Service } from '../services.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { countStrayJobs, countUnaccounted } from '../store/count-unaccounted.ts'
 import type { Db } from '../store/database.ts'
+import { countBlocked } from '../store/list-blocked.ts'
 import { sampleQueue } from '../store/sample-queue.ts'
 import type { Metrics } from '../metrics.ts'
 
 export interface SamplerDeps {
   readonly db: Db
-  readonly metrics: Pick<Metrics, 'jobs' | 'oldestDue' | 'parkedDispatches' | 'unaccountedDispatches'>
+  readonly metrics: Pick<
+    Metrics,
+    'jobs' | 'oldestDue' | 'parkedDispatches' | 'blockedCommerces' | 'unaccountedDispatches'
+  >
   readonly catalog: Pick<ConnectionCatalog, 'list'>
   readonly logger: Logger
 }
@@ -49,12 +53,15 @@ export function createDatabaseSampler(deps: SamplerDeps): DatabaseSampler {
 
 async function setQueueGauges({ db, metrics, catalog }: SamplerDeps): Promise<void> {
   const samples = await sampleQueue(db)
+  const blocked = await countBlocked(db)
   // Set anew in one go, between two awaits: no scrape sees half of it. Zeros are said, since alarms cannot read silence.
   metrics.jobs.reset()
   metrics.oldestDue.reset()
   metrics.parkedDispatches.reset()
+  metrics.blockedCommerces.reset()
   const parked = new Map<string, number>(catalog.list().map((connection) => [connection.name, 0]))
   for (const connection of parked.keys()) {
+    metrics.blockedCommerces.set({ connection }, blocked.get(connection) ?? 0)
     for (const kind of ['deliver', 'report']) {
       metrics.jobs.set({ connection, kind }, 0)
       metrics.oldestDue.set({ connection, kind }, 0)

@@ -40,8 +40,26 @@ void t.test('createDatabaseSampler', async (t) => {
         t.equal(gauges.get(`oldest_due_seconds{connection="${connection}",kind="${kind}"}`), 0)
       }
       t.equal(gauges.get(`parked_dispatches{connection="${connection}"}`), 0)
+      t.equal(gauges.get(`blocked_commerces{connection="${connection}"}`), 0)
     }
     t.equal(gauges.get('unaccounted_dispatches'), 0)
+  })
+
+  await t.test('counts the commerces that wait for a dispatch that holds them up', async (t) => {
+    const { db, read } = await createFixture(t)
+    await db
+      .updateTable('connections')
+      .set({ settings: '{"ordering":"commerce"}' })
+      .where('name', '=', 'acme')
+      .execute()
+    const parked = await storeDispatch(db, 'first')
+    await db.updateTable('jobs').set({ parked_reason: 'fate unknown' }).where('dispatch_id', '=', parked).execute()
+    await storeDispatch(db, 'second')
+
+    const gauges = await read()
+
+    t.equal(gauges.get('blocked_commerces{connection="acme"}'), 1)
+    t.equal(gauges.get('blocked_commerces{connection="idle"}'), 0)
   })
 
   await t.test('counts jobs, tells how late the oldest is, and leaves out what waits for a person', async (t) => {

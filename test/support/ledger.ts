@@ -37,6 +37,7 @@ export async function clearLedger(db: Db): Promise<void> {
 
 const TABLES = [
   'jobs',
+  'commerce_blocks',
   'results',
   'attempts',
   'provider_events',
