@@ -80,7 +80,7 @@ async function pushAndWatch(pid: number, server: DatabaseServer, plan: LoadPlan)
 }
 
 function start(target: Target, port: number, url: string | undefined): ChildProcess {
-  return spawn(process.execPath, [fileURLToPath(new URL(target.file, import.meta.url))], {
+  return spawn(process.execPath, [...(target.nodeFlags ?? []), fileURLToPath(new URL(target.file, import.meta.url))], {
     cwd: tmpdir(), // away from a .env, whose settings would be measured instead of these
     env: {
       PATH: process.env['PATH'],

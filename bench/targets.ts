@@ -1,4 +1,5 @@
 // The four lines: how each is started, with which settings, and how what it acknowledged is counted in its database.
+import { fileURLToPath } from 'node:url'
 import { createSilentLogger } from '../src/logger.ts'
 import { openDatabase } from '../src/store/database.ts'
 import { migrate } from '../src/store/migrate.ts'
@@ -10,6 +11,8 @@ export interface Target {
   /** As the table and the settings name it. */
   readonly title: string
   readonly file: string
+  /** Flags of Node it is started with. */
+  readonly nodeFlags?: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   /** What there is to know about how it was configured. */
   readonly settings: string
@@ -39,11 +42,19 @@ const APP_ENVIRONMENT = {
   PROVIDER: 'mock',
 }
 
+// As `npm start` has it.
+const SERVICE_FLAGS = [
+  '--max-semi-space-size=8',
+  '-r',
+  fileURLToPath(new URL('../src/commands/require-node.cjs', import.meta.url)),
+]
+
 export const TARGETS: readonly Target[] = [
   {
     name: 'service',
     title: 'this service',
     file: '../src/commands/serve.ts',
+    nodeFlags: SERVICE_FLAGS,
     environment: { ...APP_ENVIRONMENT, ROLE: 'http' },
     settings: 'ROLE=http, LOG_LEVEL=info, rate limit off, everything else as it comes (10 database connections)',
     database: { name: 'bench_service', prepare: migrateService, stored: 'select count(*) from dispatches' },
@@ -52,6 +63,7 @@ export const TARGETS: readonly Target[] = [
     name: 'no store',
     title: 'same app, no store',
     file: 'no-store.ts',
+    nodeFlags: SERVICE_FLAGS,
     environment: APP_ENVIRONMENT,
     settings: 'the same app, authentication, validation, log lines and answer; the inbox forgets at once',
   },
