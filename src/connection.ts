@@ -17,12 +17,25 @@ export interface EffectiveSettings {
 
 export type ConnectionState = 'active' | 'paused' | 'archived'
 
+export interface Reporting {
+  readonly state: 'active' | 'paused'
+  readonly reason: string | undefined
+  /** As for deliveries. */
+  readonly isOnTrial: boolean
+}
+
 export interface Connection {
   readonly name: string
   readonly provider: string
   readonly origin: 'environment' | 'managed'
   readonly state: ConnectionState
   readonly stateReason: string | undefined
+  /** `service`: the provider refused our key, and the pause ends by itself once it does not. */
+  readonly pausedBy: 'service' | 'operator' | undefined
+  /** The provider refused our key before and has taken nothing since: one delivery at a time, until it takes one. */
+  readonly isOnTrial: boolean
+  /** Whether Reten is told; only the service pauses it, where Reten refuses our key. */
+  readonly reporting: Reporting
   readonly retenBaseUrl: string | undefined
   readonly retenApiKey: string | undefined
   readonly settings: EffectiveSettings

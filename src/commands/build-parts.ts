@@ -30,6 +30,7 @@ import type { JobKind } from '../store/tables.ts'
 import { takeTurn } from '../store/take-turn.ts'
 import { systemClock } from '../time.ts'
 import type { PooledDbs } from './open-pools.ts'
+import { buildProbeServices } from './probe-services.ts'
 
 export interface Parts {
   readonly dbs: PooledDbs
@@ -80,7 +81,9 @@ export function buildParts(input: PartsInput): Parts {
     notifier.notify(kind)
   }
   const leases = createLeaseKeeper({ db: dbs.vital, worker, logger })
-  const shared = { db, catalog, clock, random: Math.random, logger, metrics, worker, leases }
+  // The periodic refresh says what is wrong where this one fails.
+  const onConnectionChanged = (): void => void catalog.refresh().catch(() => {})
+  const shared = { db, catalog, clock, random: Math.random, logger, metrics, worker, leases, onConnectionChanged }
   if (config.role !== 'http') {
     loops.set(
       'deliver',
@@ -88,7 +91,6 @@ export function buildParts(input: PartsInput): Parts {
         ...shared,
         adapters,
         onReportDue: () => nudge('report'),
-        onConnectionChanged: () => void catalog.refresh().catch(() => {}), // the periodic refresh says what is wrong
       }),
     )
     loops.set('report', createReportWorker({ ...shared, retenClients }))
@@ -104,6 +106,9 @@ export function buildParts(input: PartsInput): Parts {
     }),
     createDatabaseSampler({ db, metrics, catalog, logger }),
     ...(config.role === 'http' ? [] : [leases, ...workerServices(input, worker, [...loops.values()], nudge)]),
+    ...(config.role === 'http'
+      ? []
+      : buildProbeServices({ db, catalog, adapters, retenClients, logger, worker, nudge })),
   ]
   return { dbs, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
 }

@@ -26,8 +26,8 @@ export function buildListCommand(within: WithinContext): Command {
             row.name,
             row.provider,
             row.origin,
-            row.state,
-            row.stateReason,
+            row.reporting.state === 'paused' ? `${row.state}, reporting paused` : row.state,
+            row.stateReason ?? row.reporting.reason,
             row.retenBaseUrl,
             row.stateChangedAt,
           ]),
@@ -50,8 +50,13 @@ async function show(context: OperatorContext, name: string, options: JsonOption)
   const keys = (await findKeys(context, name)).map(showKey)
   const waitingJobs = await countJobs(context.db, name)
   if (options.json === true) return printJson({ ...row, waitingJobs, keys })
-  const { secrets, ...plain } = row
-  const lines = { ...plain, retenApiKey: secrets.hasRetenApiKey ? 'stored' : null, providerSecrets: secrets.provider }
+  const { secrets, reporting, ...plain } = row
+  const lines = {
+    ...plain,
+    reporting: reporting.reason === null ? reporting.state : `${reporting.state}: ${reporting.reason}`,
+    retenApiKey: secrets.hasRetenApiKey ? 'stored' : null,
+    providerSecrets: secrets.provider,
+  }
   printTable(['', name], Object.entries({ ...lines, secretsFault: secrets.fault, waitingJobs }))
   printTable(
     ['Key', 'Purpose', 'Label', 'Usable', 'Until', 'Last used'],

@@ -24,6 +24,7 @@ import { ENVIRONMENT_CONNECTION } from '../store/connection-catalog.ts'
 import type { Db } from '../store/database.ts'
 import { checkMigrations } from '../store/migrate.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
+import { probeSoon } from '../store/probe-soon.ts'
 import { quarantineBody } from '../store/quarantine-body.ts'
 import { saveEnvironmentConnection } from '../store/save-environment-connection.ts'
 import { systemClock } from '../time.ts'
@@ -156,6 +157,8 @@ async function prepareDatabase(db: Db, config: Config): Promise<void> {
     settings: checkSettings(environment.settings),
     providerSettings: environment.providerSettings,
   })
+  // A key that was wrong is mended in .env and by a restart, which no version of the row tells of.
+  await probeSoon(db, ENVIRONMENT_CONNECTION)
 }
 
 /**

@@ -13,6 +13,7 @@ import type { FinishedAttempt } from '../store/attempt.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { Db } from '../store/database.ts'
 import type { Delivery } from '../store/load-deliveries.ts'
+import { endTrial } from '../store/end-trial.ts'
 import { insist } from '../store/insist.ts'
 import { releaseJob } from '../store/release-job.ts'
 import { settleProven } from '../store/settle-delivery.ts'
@@ -31,7 +32,7 @@ export interface DeliverDeps {
   readonly worker: string
   /** Called after a settling that made a report due. */
   readonly onReportDue: () => void
-  /** Called after a connection was paused. */
+  /** Called after a connection was paused, or its trial ended. */
   readonly onConnectionChanged: () => void
   /** For a search and a delivery together; default 50,000. */
   readonly deadlineMs?: number
@@ -114,6 +115,8 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
     retryDelaysSeconds: ready.connection.settings.retryDelaysSeconds,
     idempotency,
     isFateUnknown,
+    refusals: ready.job.refusals,
+    isOnTrial: ready.connection.isOnTrial,
     random: deps.random,
   })
   const attempt = toAttempt(deps, ready.job, outcome, startedAt, performance.now() - start)
@@ -123,6 +126,12 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
     patience,
   )
   record(deps, ready, outcome, decision, attempt, settled)
+  // Only what the provider looked at shows that it takes our key; a time-out or a busy one says nothing of it.
+  const isLookedAt = isOurs !== true && (outcome.kind === 'accepted' || outcome.kind === 'rejected')
+  if (ready.connection.isOnTrial && isLookedAt) {
+    await endTrial(deps.db, ready.connection.name, 'deliveries')
+    deps.onConnectionChanged()
+  }
 }
 
 /** A final event proved an earlier try; a job that was never tried in earnest is a replay's and is carried out all the same. */

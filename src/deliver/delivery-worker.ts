@@ -99,7 +99,7 @@ async function claimableShares(
     if ((await deps.adapters.get(connection)) === undefined) continue
     shares.push({
       ...due,
-      maxInFlight: connection.settings.maxInFlight,
+      maxInFlight: connection.isOnTrial ? 1 : connection.settings.maxInFlight,
       freedCommerces: freed.get(due.connection) ?? [],
     })
   }

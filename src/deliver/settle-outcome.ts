@@ -66,9 +66,9 @@ async function pause(
 ): Promise<Settled> {
   const { connection: name, isFateUnknown } = attempt.job
   const reason = storable(decision.reason) ?? ''
-  if (await pauseConnection(db, { name, reason, version, actor: worker })) {
+  if (await pauseConnection(db, { name, side: 'deliveries', reason, version, actor: worker })) {
     logger.error({ event: 'connection.paused', connection: name }, `${name} is paused: its provider refuses our key`)
     onConnectionChanged()
   }
-  return settleRetry(db, attempt, { delayMs: decision.delayMs, isCharged: false, isFateUnknown })
+  return settleRetry(db, attempt, { delayMs: decision.delayMs, isCharged: false, isFateUnknown, isRefusal: true })
 }

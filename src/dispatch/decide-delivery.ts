@@ -1,5 +1,5 @@
 // From an outcome to what happens to the job: pure, so that every pair can be tabled in a test.
-import type { Outcome } from './outcome.ts'
+import type { Outcome, Unauthorized } from './outcome.ts'
 import type { ResultContent } from './result.ts'
 import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs, throttledDelayMs } from './retry-policy.ts'
 
@@ -28,12 +28,22 @@ export interface DeliveryFacts {
   readonly idempotency: 'key' | 'lookup' | 'none'
   /** Whether an earlier try may have done the work; false again once a search proved that it did not. */
   readonly isFateUnknown: boolean
+  /** Tries of this job before this one that ended with the credentials at fault. */
+  readonly refusals: number
+  /** Whether the provider has taken nothing since it last refused our key. */
+  readonly isOnTrial: boolean
   /** From 0 to 1. */
   readonly random: () => number
 }
 
-// A resumed connection's jobs are due at once by then; the delay only spreads them.
+// Due when the connection goes on, and behind all that waits by now: a job that is refused for itself does not have every trial.
 const PAUSED_DELAY_MS = 1_000
+
+/**
+ * A provider may say 403 of one dispatch (this seller may not see that commerce) as well as of a key. One that met it this
+ * often before, while the provider took others in between, is refused for itself.
+ */
+const REFUSALS_BEFORE_ITS_OWN = 2
 
 /**
  * A request whose answer was lost may still be carried out: searched for no sooner than this, or a slow provider's task
@@ -48,9 +58,7 @@ export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): Delivery
     case 'accepted':
       return { kind: 'delivered', providerTaskId: outcome.providerTaskId, result: outcome.result }
     case 'rejected':
-      // A provider that knows our key would have recognised the task; any other may refuse a repeat of what it has done.
-      if (isFateUnknown && idempotency !== 'key') return { kind: 'parked', reason: outcome.code }
-      return { kind: 'failed', reasonCode: outcome.code }
+      return reject(outcome.code, facts)
     case 'retry':
       return retryOrGiveUp(facts, isFateUnknown, outcome.retryAfterMs)
     case 'ambiguous':
@@ -59,10 +67,21 @@ export function decideDelivery(outcome: Outcome, facts: DeliveryFacts): Delivery
     case 'throttled':
       return { kind: 'retry', delayMs: slowerBy(facts, outcome.retryAfterMs), isCharged: false, isFateUnknown }
     case 'unauthorized':
+      if (isRefusedForItself(outcome, facts)) return reject(outcome.code, facts)
       return { kind: 'pause_connection', reason: outcome.message, delayMs: PAUSED_DELAY_MS }
     default:
       return outcome satisfies never
   }
+}
+
+/** A provider that knows our key would have recognised the task; any other may refuse a repeat of what it has done. */
+function reject(code: string, { isFateUnknown, idempotency }: DeliveryFacts): DeliveryDecision {
+  if (isFateUnknown && idempotency !== 'key') return { kind: 'parked', reason: code }
+  return { kind: 'failed', reasonCode: code }
+}
+
+function isRefusedForItself({ exchange }: Unauthorized, { refusals, isOnTrial }: DeliveryFacts): boolean {
+  return exchange?.status === 403 && !isOnTrial && refusals >= REFUSALS_BEFORE_ITS_OWN
 }
 
 function retryOrGiveUp(facts: DeliveryFacts, isFateUnknown: boolean, atLeastMs: number | undefined): DeliveryDecision {

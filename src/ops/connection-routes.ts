@@ -82,6 +82,7 @@ export function registerConnectionRoutes(app: FastifyInstance, deps: ConnectionR
   app.post<ByName>('/connections/:name/resume', async (request) => {
     await resumeConnection(deps, request.params.name, authorOf(request))
     deps.nudge('deliver')
+    deps.nudge('report')
     return show(request.params.name)
   })
 }

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { openSecrets } from '../secret-box.ts'
 import type { ShownKey } from '../store/connection-keys.ts'
+import { readPausedBy } from '../store/connection-catalog.ts'
 import type { ShownConnection } from '../store/show-connection.ts'
 import { instant } from './show.ts'
 
@@ -17,6 +18,16 @@ export function showConnectionRow(row: ShownConnection, config: ViewConfig) {
     state: row.state,
     stateReason: row.state_reason,
     stateChangedAt: instant(row.state_changed_at),
+    pausedBy: readPausedBy(row) ?? null,
+    nextProbeAt: instant(row.probe_at),
+    isOnTrial: row.state === 'active' && row.refusals > 0,
+    reporting: {
+      state: row.reporting_state,
+      reason: row.reporting_reason,
+      changedAt: instant(row.reporting_changed_at),
+      nextProbeAt: instant(row.reporting_probe_at),
+      isOnTrial: row.reporting_state === 'active' && row.reporting_refusals > 0,
+    },
     retenBaseUrl: row.reten_base_url,
     settings: row.settings,
     providerSettings: row.provider_settings,

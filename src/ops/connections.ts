@@ -81,7 +81,7 @@ export async function pauseConnection(
   await setState(deps, { name, to: 'paused', reason, author })
 }
 
-/** Lets a paused connection go on; an active one stays as it is. Throws RCV_CONNECTION_NOT_FOUND. */
+/** Lets a paused connection go on, and its reporting; an active one stays as it is. Throws RCV_CONNECTION_NOT_FOUND. */
 export async function resumeConnection(deps: ConnectionDeps, name: string, author: Author): Promise<void> {
   await setState(deps, { name, to: 'active', reason: undefined, author })
 }

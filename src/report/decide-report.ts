@@ -3,18 +3,24 @@
 //  201                     reported
 //  409 after a try of ours whose answer was lost: it is there already
 //  409 otherwise           conflict: Reten holds another result, a person decides
-//  401, 403                the key is at fault, not the result: later, uncharged
+//  401, 403                the key is at fault, not the result: reporting is paused, nothing is charged
 //  400, 404, other 4xx     failed, with Reten's words; unproven where an earlier try may have put it there
 //  429                     later, uncharged
 //  5xx, no answer          later; used up: failed, or unproven where Reten may have it
 import { DEFAULT_RETRY_DELAYS_SECONDS, nextDelayMs, throttledDelayMs } from '../dispatch/retry-policy.ts'
 import type { RetenAnswer } from '../reten/reten-answer.ts'
 import type { ResultAccepted } from '../schema-types.ts'
-import { MINUTE_MS } from '../time.ts'
 
 export type ReportDecision =
   | { readonly kind: 'reported'; readonly retenResultId: string | undefined }
   | { readonly kind: 'retry'; readonly delayMs: number; readonly isCharged: boolean; readonly isFateUnknown: boolean }
+  /** Reten refuses our key: the report waits, uncharged, until reporting goes on. */
+  | {
+      readonly kind: 'pause_reporting'
+      readonly reason: string
+      readonly delayMs: number
+      readonly isFateUnknown: boolean
+    }
   | {
       readonly kind: 'ended'
       readonly state: 'failed' | 'conflict' | 'unproven'
@@ -32,8 +38,8 @@ export interface ReportFacts {
   readonly random: () => number
 }
 
-// A wrong key is wrong until somebody changes it: look once a minute, so that the change is noticed without a command.
-const KEY_REFUSED_DELAY_MS = MINUTE_MS
+// Due when reporting goes on, and behind all that waits by now.
+const PAUSED_DELAY_MS = 1_000
 
 /** What follows from one answer. */
 export function decideReport(answer: RetenAnswer<ResultAccepted>, facts: ReportFacts): ReportDecision {
@@ -43,6 +49,8 @@ export function decideReport(answer: RetenAnswer<ResultAccepted>, facts: ReportF
     case 'refused':
       return decideRefusal(answer.status, answer.message, facts)
     case 'unavailable': {
+      // Whoever said it, with a body of Reten's or without: nothing was carried out.
+      if (answer.status === 401) return pauseReporting(answer.message, facts)
       const isFateUnknown = facts.isFateUnknown || answer.isSent
       const delays = facts.retryDelaysSeconds ?? DEFAULT_RETRY_DELAYS_SECONDS
       if (answer.code === 'http_429') {
@@ -63,9 +71,12 @@ function decideRefusal(status: number, message: string, facts: ReportFacts): Rep
   if (status === 409 && facts.isFateUnknown) return { kind: 'reported', retenResultId: undefined }
   if (status === 409) return { kind: 'ended', state: 'conflict', reasonCode: 'http_409', reason: message }
   if (status === 401 || status === 403) {
-    const isFateUnknown = facts.isFateUnknown
-    return { kind: 'retry', delayMs: KEY_REFUSED_DELAY_MS, isCharged: false, isFateUnknown }
+    return pauseReporting(message, facts)
   }
   const state = facts.isFateUnknown ? 'unproven' : 'failed'
   return { kind: 'ended', state, reasonCode: `http_${status}`, reason: message }
+}
+
+function pauseReporting(reason: string, { isFateUnknown }: ReportFacts): ReportDecision {
+  return { kind: 'pause_reporting', reason, delayMs: PAUSED_DELAY_MS, isFateUnknown }
 }

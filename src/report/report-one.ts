@@ -10,7 +10,9 @@ import type { FinishedAttempt } from '../store/attempt.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { Db } from '../store/database.ts'
 import type { Report } from '../store/load-reports.ts'
+import { endTrial } from '../store/end-trial.ts'
 import { insist } from '../store/insist.ts'
+import { pauseConnection } from '../store/pause-connection.ts'
 import { releaseJob } from '../store/release-job.ts'
 import type { Settled } from '../store/settle-delivery.ts'
 import { settleReportEnded, settleReportRetry, settleReported } from '../store/settle-report.ts'
@@ -27,6 +29,8 @@ export interface ReportDeps {
   readonly metrics: Metrics
   /** Names this process in claims and attempts. */
   readonly worker: string
+  /** Called after reporting was paused for a connection, or its trial ended. */
+  readonly onConnectionChanged: () => void
 }
 
 /** A claimed job with everything its report needs. */
@@ -78,6 +82,15 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
   const attempt = toAttempt(deps, job, answer, startedAt, performance.now() - start)
   const settled = await insist(deps.db, () => settle(deps, ready, attempt, decision), patience)
   record(deps, ready, decision, attempt, settled)
+  if (ready.connection.reporting.isOnTrial && isLookedAt(answer, decision)) {
+    await endTrial(deps.db, ready.connection.name, 'reporting')
+    deps.onConnectionChanged()
+  }
+}
+
+/** Whether Reten let the key in and looked at the result, whatever it made of it. */
+function isLookedAt(answer: RetenAnswer<ResultAccepted>, { kind }: ReportDecision): boolean {
+  return kind === 'reported' || (kind === 'ended' && answer.kind === 'refused')
 }
 
 function settle(
@@ -96,9 +109,24 @@ function settle(
       return settleReportRetry(deps.db, attempt, decision)
     case 'ended':
       return settleReportEnded(deps.db, attempt, decision)
+    case 'pause_reporting':
+      return pause(deps, ready.connection, attempt, decision)
     default:
       return decision satisfies never
   }
+}
+
+async function pause(
+  { db, logger, worker, onConnectionChanged }: ReportDeps,
+  { name, version }: Connection,
+  attempt: FinishedAttempt,
+  { reason, delayMs, isFateUnknown }: Extract<ReportDecision, { kind: 'pause_reporting' }>,
+): Promise<Settled> {
+  if (await pauseConnection(db, { name, side: 'reporting', reason, version, actor: worker })) {
+    logger.error({ event: 'reporting.paused', connection: name }, `${name} reports nothing: Reten refuses our key`)
+    onConnectionChanged()
+  }
+  return settleReportRetry(db, attempt, { delayMs, isCharged: false, isFateUnknown })
 }
 
 function toAttempt(
@@ -114,8 +142,10 @@ function toAttempt(
   switch (answer.kind) {
     case 'ok':
       return { ...base, outcome: 'accepted' }
-    case 'refused':
-      return { ...base, outcome: 'rejected', code: `http_${answer.status}`, message: answer.message }
+    case 'refused': {
+      const outcome = answer.status === 401 || answer.status === 403 ? 'unauthorized' : 'rejected'
+      return { ...base, outcome, code: `http_${answer.status}`, message: answer.message }
+    }
     case 'unavailable':
       return {
         ...base,
@@ -153,7 +183,7 @@ function record(
     deps.logger.warn({ event: 'report.stale', ...line }, 'another worker has the job by now')
     return
   }
-  if (decision.kind === 'retry') {
+  if (decision.kind === 'retry' || decision.kind === 'pause_reporting') {
     deps.logger.warn({ event: 'result.postponed', ...line, delayMs: decision.delayMs }, attempt.message)
     return
   }

@@ -87,8 +87,9 @@ async function claimableShares(deps: ReportWorkerDeps, search: DueSearch): Promi
   for (const due of await search.find()) {
     const connection = deps.catalog.get(due.connection)
     if (connection === undefined || connection.fault !== undefined) continue
+    if (connection.reporting.state !== 'active') continue
     if (deps.retenClients.get(connection) === undefined) continue
-    shares.push({ ...due, maxInFlight: MAX_REPORTS_IN_FLIGHT })
+    shares.push({ ...due, maxInFlight: connection.reporting.isOnTrial ? 1 : MAX_REPORTS_IN_FLIGHT })
   }
   return shares
 }

@@ -36,6 +36,8 @@ export interface ClaimedJob {
   /** Charged tries before this one. */
   readonly attempts: number
   readonly crashes: number
+  /** Tries before this one that ended with the credentials at fault. */
+  readonly refusals: number
   readonly isFateUnknown: boolean
   /** When it was asked for, by this process's clock in milliseconds since 1970: the lease began no earlier. */
   readonly claimedAtMs: number
@@ -68,6 +70,7 @@ async function lockConnections(tx: Tx, { kind, shares }: ClaimRequest): Promise<
     )
     // A paused connection delivers nothing, but what became of earlier deliveries is still reported.
     .where('state', 'in', kind === 'deliver' ? ['active'] : ['active', 'paused'])
+    .where('reporting_state', 'in', kind === 'deliver' ? ['active', 'paused'] : ['active'])
     .orderBy('name')
     .forNoKeyUpdate()
     .skipLocked()
@@ -99,7 +102,7 @@ async function takeJobs(tx: Tx, request: ClaimRequest): Promise<readonly Omit<Cl
       claimed_by = ${worker}, claim_no = claim_no + 1
     from picked where jobs.id = picked.id
     returning jobs.id, kind, connection, dispatch_id as "dispatchId", commerce_id as "commerceId", result_id as "resultId", revision,
-              claim_no as "claimNo", attempts, crashes, is_fate_unknown as "isFateUnknown"`.execute(tx)
+              claim_no as "claimNo", attempts, crashes, refusals, is_fate_unknown as "isFateUnknown"`.execute(tx)
   return rows
 }
 

@@ -118,16 +118,25 @@ export function createConnectionCatalog(deps: CatalogDeps): ConnectionCatalog {
       return find(slot)
     },
     fault: () => {
-      const faulty = [...snapshot.connections.values()].filter(
-        ({ state, fault }) => state !== 'archived' && fault !== undefined,
+      const faults = [...snapshot.connections.values()].flatMap((connection) =>
+        connection.state === 'archived' ? [] : faultsOf(connection).map((fault) => `${connection.name}: ${fault}`),
       )
-      return faulty.length === 0 ? undefined : faulty.map(({ name, fault }) => `${name}: ${fault}`).join('; ')
+      return faults.length === 0 ? undefined : faults.join('; ')
     },
     refresh,
   }
 }
 
 function ignore(): void {}
+
+/** An operator's pause is no fault; one of the service is. */
+function faultsOf({ fault, pausedBy, stateReason, reporting }: Connection): readonly string[] {
+  return [
+    ...(fault === undefined ? [] : [fault]),
+    ...(pausedBy === 'service' ? [`deliveries are paused: ${stateReason}`] : []),
+    ...(reporting.state === 'paused' ? [`reporting is paused: ${reporting.reason}`] : []),
+  ]
+}
 
 function visible(connection: Connection | undefined): Connection | undefined {
   return connection?.state === 'archived' ? undefined : connection
@@ -164,6 +173,13 @@ function buildConnection(row: ConnectionRow, config: CatalogDeps['config']): Con
     origin: row.origin,
     state: row.state,
     stateReason: row.state_reason ?? undefined,
+    pausedBy: readPausedBy(row),
+    isOnTrial: row.state === 'active' && row.refusals > 0,
+    reporting: {
+      state: row.reporting_state,
+      reason: row.reporting_reason ?? undefined,
+      isOnTrial: row.reporting_state === 'active' && row.reporting_refusals > 0,
+    },
     retenBaseUrl: row.reten_base_url ?? undefined,
     retenApiKey: secrets.value?.retenApiKey,
     settings: effectiveSettings(settings.value ?? understoodSettings(row.settings)),
@@ -172,6 +188,12 @@ function buildConnection(row: ConnectionRow, config: CatalogDeps['config']): Con
     fault: secrets.fault ?? settings.fault,
     version: row.updated_at.toISOString(),
   })
+}
+
+/** Whether a pause is the service's own: it alone says when it tries the key again. */
+export function readPausedBy(row: Pick<ConnectionRow, 'state' | 'probe_at'>): Connection['pausedBy'] {
+  if (row.state !== 'paused') return undefined
+  return row.probe_at === null ? 'operator' : 'service'
 }
 
 function attempt<T>(read: () => T): { readonly value?: T; readonly fault?: string } {

@@ -8,6 +8,11 @@ export interface ConnectionRow {
   readonly origin: 'environment' | 'managed'
   readonly state: 'active' | 'paused' | 'archived'
   readonly state_reason: string | null
+  readonly refusals: number
+  readonly probe_at: Date | null
+  readonly reporting_state: 'active' | 'paused'
+  readonly reporting_reason: string | null
+  readonly reporting_refusals: number
   readonly reten_base_url: string | null
   readonly settings: unknown
   readonly provider_settings: Record<string, unknown>
@@ -43,6 +48,11 @@ export async function loadConnections(db: Db): Promise<{ connections: Connection
       'origin',
       'state',
       'state_reason',
+      'refusals',
+      'probe_at',
+      'reporting_state',
+      'reporting_reason',
+      'reporting_refusals',
       'reten_base_url',
       'settings',
       'provider_settings',

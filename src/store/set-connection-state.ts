@@ -5,6 +5,9 @@
 //  active    paused    active    archived
 //  paused    paused    active    archived     (paused again: the newer reason stands)
 //  archived  -         -         -            (add it again)
+//
+// A pause of the service's own becomes the operator's by these, so no probe ends it any more; resumed, it goes on on trial.
+// Resuming resumes reporting as well, which nobody but the service pauses.
 import { sql } from 'kysely'
 import type { ConnectionState } from '../connection.ts'
 import type { Db } from './database.ts'
@@ -36,16 +39,24 @@ export async function setConnectionState(
   return db.transaction().execute(async (tx) => {
     const row = await tx
       .selectFrom('connections')
-      .select(['state', 'origin'])
+      .select(['state', 'origin', 'reporting_state'])
       .where('name', '=', change.name)
       .forUpdate()
       .executeTakeFirst()
     if (row === undefined || row.state === 'archived') return 'not_found'
     if (change.to === 'archived' && row.origin === 'environment') return 'environment'
-    if (change.to === 'active' && row.state === 'active') return 'unchanged'
+    if (change.to === 'active' && row.state === 'active' && row.reporting_state === 'active') return 'unchanged'
     await tx
       .updateTable('connections')
-      .set({ state: change.to, state_reason: stateReason(change), state_changed_at: sql<Date>`now()` })
+      .set({ state: change.to, state_reason: stateReason(change), state_changed_at: sql<Date>`now()`, probe_at: null })
+      .$if(change.to === 'active', (query) =>
+        query.set({
+          reporting_state: 'active',
+          reporting_reason: null,
+          reporting_changed_at: sql<Date>`case when reporting_state = 'paused' then now() else reporting_changed_at end`,
+          reporting_probe_at: null,
+        }),
+      )
       .where('name', '=', change.name)
       .execute()
     await writeAudit(tx, {
@@ -54,7 +65,7 @@ export async function setConnectionState(
       connection: change.name,
       target: change.name,
       reason: change.reason,
-      detail: { stateBefore: row.state },
+      detail: { stateBefore: row.state, reportingBefore: row.reporting_state },
     })
     return 'changed'
   })

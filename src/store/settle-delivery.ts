@@ -76,6 +76,8 @@ export interface RetrySettlement {
   readonly delayMs: number
   readonly isCharged: boolean
   readonly isFateUnknown: boolean
+  /** Whether it ended with the credentials at fault; default false. */
+  readonly isRefusal?: boolean
 }
 
 /** It is tried again later. */
@@ -86,7 +88,7 @@ export async function settleRetry(db: Db, attempt: FinishedAttempt, retry: Retry
     // A job that was never tried in earnest is a replay's, made after the final event: it is carried out all the same.
     attempt.job.attempts > 0 || retry.isCharged || retry.isFateUnknown,
     sql`is_fate_unknown = ${retry.isFateUnknown}, crashes = 0, attempts = attempts + ${retry.isCharged ? 1 : 0},
-        due_at = now() + make_interval(secs => ${retry.delayMs / 1_000})`,
+        refusals = refusals + ${retry.isRefusal === true ? 1 : 0}, due_at = now() + make_interval(secs => ${retry.delayMs / 1_000})`,
   )
 }
 

@@ -22,6 +22,13 @@ export interface Database {
     state: Generated<'active' | 'paused' | 'archived'>
     state_reason: string | null
     state_changed_at: GeneratedInstant
+    refusals: Generated<number>
+    probe_at: Instant | null
+    reporting_state: Generated<'active' | 'paused'>
+    reporting_reason: string | null
+    reporting_changed_at: GeneratedInstant
+    reporting_refusals: Generated<number>
+    reporting_probe_at: Instant | null
     reten_base_url: string | null
     settings: GeneratedJson<unknown>
     provider_settings: GeneratedJson<Record<string, unknown>>
@@ -93,6 +100,7 @@ export interface Database {
     crashed_claim_no: number | null
     is_fate_unknown: Generated<boolean>
     parked_reason: string | null
+    refusals: Generated<number>
     is_skipped: Generated<boolean>
   }
   commerce_blocks: {

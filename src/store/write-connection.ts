@@ -3,6 +3,7 @@
 import { sql } from 'kysely'
 import type { Sealed } from '../secret-box.ts'
 import type { Db, Tx } from './database.ts'
+import { probeSoon } from './probe-soon.ts'
 import { writeAudit } from './write-audit.ts'
 import type { Author } from './write-audit.ts'
 
@@ -79,6 +80,7 @@ export async function changeConnection(
       .set({ ...toColumns(values), updated_at: sql<Date>`now()` })
       .where('name', '=', name)
       .execute()
+    await probeSoon(tx, name)
     await writeAudit(tx, { author, action: 'connection.changed', connection: name, target: name, detail })
     return 'changed'
   })
@@ -100,6 +102,13 @@ async function upsert(tx: Tx, input: NewConnection): Promise<{ is_new: boolean }
             state: 'active',
             state_reason: null,
             state_changed_at: sql<Date>`now()`,
+            refusals: 0,
+            probe_at: null,
+            reporting_state: 'active',
+            reporting_reason: null,
+            reporting_changed_at: sql<Date>`now()`,
+            reporting_refusals: 0,
+            reporting_probe_at: null,
             updated_at: sql<Date>`now()`,
           })
           .where('connections.state', '=', 'archived'),

@@ -58,12 +58,15 @@ export function buildConnection(settings: ConnectionSettings = {}): Connection {
     origin: 'managed',
     state: 'active',
     stateReason: undefined,
+    pausedBy: undefined,
+    isOnTrial: false,
+    reporting: { state: 'active', reason: undefined, isOnTrial: false },
     retenBaseUrl: undefined,
     retenApiKey: undefined,
     settings: effectiveSettings(settings),
     providerSettings: {},
     providerSecrets: {},
-    version: '1',
+    version: '2026-05-04T12:00:00.000Z',
   }
 }
 

@@ -133,7 +133,7 @@ t.test('createDeliveryWorker', async (t) => {
       .where('name', '=', 'one')
       .executeTakeFirstOrThrow()
     const version = updated_at.toISOString()
-    t.ok(await pauseConnection(db, { name: 'one', reason: 'a test', version, actor: 'otto' }))
+    t.ok(await pauseConnection(db, { name: 'one', side: 'deliveries', reason: 'a test', version, actor: 'w' }))
 
     t.equal(await worker.runOnce(), 0)
   })

@@ -12,6 +12,8 @@ const facts = (overrides: Partial<DeliveryFacts> = {}): DeliveryFacts => ({
   retryDelaysSeconds: [20, 30],
   idempotency: 'key',
   isFateUnknown: false,
+  refusals: 0,
+  isOnTrial: false,
   random: () => 0.5,
   ...overrides,
 })
@@ -20,6 +22,12 @@ const said = { code: 'http_503', message: 'busy' }
 const RETRY: Outcome = { kind: 'retry', ...said }
 const AMBIGUOUS: Outcome = { kind: 'ambiguous', ...said }
 const REJECTED: Outcome = { kind: 'rejected', ...said }
+const FORBIDDEN: Outcome = {
+  kind: 'unauthorized',
+  code: 'http_403',
+  message: 'no permission',
+  exchange: { status: 403 },
+}
 const THROTTLED: Outcome = { kind: 'throttled', ...said }
 
 const charged = (seconds: number, isFateUnknown = false): DeliveryDecision => ({
@@ -102,7 +110,16 @@ const TABLE: readonly (readonly [string, Outcome, Partial<DeliveryFacts>, Delive
     { ...DOUBT, ...NONE, ...USED_UP },
     { kind: 'pause_connection', reason: 'who are you', delayMs: 1_000 },
   ],
+  ['a 403 pauses the connection', FORBIDDEN, { refusals: 1 }, paused()],
+  ['a 403 again, while others were taken, is the dispatch’s own', FORBIDDEN, { refusals: 2 }, failed('http_403')],
+  ['in doubt it is parked then', FORBIDDEN, { ...DOUBT, ...LOOKUP, refusals: 2 }, parked('http_403')],
+  ['while nothing was taken it stays the connection’s', FORBIDDEN, { refusals: 9, isOnTrial: true }, paused()],
+  ['a 401 is always the connection’s', { ...FORBIDDEN, exchange: { status: 401 } }, { refusals: 9 }, paused()],
 ]
+
+function paused(): DeliveryDecision {
+  return { kind: 'pause_connection', reason: 'no permission', delayMs: 1_000 }
+}
 
 function delivered(): DeliveryDecision {
   return { kind: 'delivered', providerTaskId: undefined, result: undefined }
@@ -111,7 +128,7 @@ function delivered(): DeliveryDecision {
 const anyOutcome = () =>
   fc.oneof(
     fc.constant<Outcome>({ kind: 'accepted' }),
-    fc.constantFrom<Outcome>(REJECTED, AMBIGUOUS, { kind: 'unauthorized', ...said }),
+    fc.constantFrom<Outcome>(REJECTED, AMBIGUOUS, FORBIDDEN, { kind: 'unauthorized', ...said }),
     fc
       .record({ kind: fc.constantFrom('retry', 'throttled'), retryAfterMs: fc.option(fc.nat(), { nil: undefined }) })
       .map((outcome): Outcome => ({ ...said, ...outcome })),
@@ -123,6 +140,8 @@ const anyFacts = () =>
     retryDelaysSeconds: fc.option(fc.array(fc.nat(604_800), { minLength: 1, maxLength: 50 }), { nil: undefined }),
     idempotency: fc.constantFrom('key', 'lookup', 'none'),
     isFateUnknown: fc.boolean(),
+    refusals: fc.nat(5),
+    isOnTrial: fc.boolean(),
     random: fc.double({ min: 0, max: 1, noNaN: true }).map((roll) => () => roll),
   })
 
@@ -141,7 +160,7 @@ t.test('decideDelivery', async (t) => {
         const decision = decideDelivery(outcome, given)
         if (decision.kind === 'retry') return decision.isFateUnknown === isDoubtful
         if (decision.kind === 'failed')
-          return !isDoubtful || (outcome.kind === 'rejected' && given.idempotency === 'key')
+          return !isDoubtful || ((outcome.kind === 'rejected' || outcome === FORBIDDEN) && given.idempotency === 'key')
         return true
       }),
     )

@@ -33,7 +33,7 @@ void t.test('pausing, resuming and archiving', async (t) => {
     const answer = await post('/acme/resume')
 
     t.match(answer.json(), { state: 'active', stateReason: null })
-    t.same(nudges, ['deliver'])
+    t.same(nudges, ['deliver', 'report'])
   })
 
   await t.test('resuming what is active changes and records nothing', async (t) => {

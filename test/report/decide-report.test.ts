@@ -36,6 +36,12 @@ const later = (seconds: number, isCharged: boolean, isFateUnknown: boolean): Rep
   isCharged,
   isFateUnknown,
 })
+const paused = (isFateUnknown: boolean): ReportDecision => ({
+  kind: 'pause_reporting',
+  reason: 'no',
+  delayMs: 1_000,
+  isFateUnknown,
+})
 const ended = (state: 'failed' | 'conflict' | 'unproven', reasonCode: string, reason = 'no'): ReportDecision => ({
   kind: 'ended',
   state,
@@ -53,9 +59,15 @@ const TABLE: readonly (readonly [string, Answer, Partial<ReportFacts>, ReportDec
   ['400 in doubt does not say that Reten has it not', refused(400), DOUBT, ended('unproven', 'http_400')],
   ['404 in doubt does not say that Reten has it not', refused(404), DOUBT, ended('unproven', 'http_404')],
 
-  ['401 waits a minute and is nobody’s fault', refused(401), {}, later(60, false, false)],
-  ['403 waits a minute, however often', refused(403), USED_UP, later(60, false, false)],
-  ['401 does not end a doubt', refused(401), DOUBT, later(60, false, true)],
+  ['401 pauses reporting and is nobody’s fault', refused(401), {}, paused(false)],
+  ['403 pauses reporting, however often', refused(403), USED_UP, paused(false)],
+  ['401 does not end a doubt', refused(401), DOUBT, paused(true)],
+  [
+    '401 is a refused key, whoever’s page it is',
+    unavailable({ code: 'answer_unreadable', status: 401, message: 'no' }),
+    USED_UP,
+    paused(false),
+  ],
 
   ['409 out of the blue is a conflict', refused(409), {}, ended('conflict', 'http_409')],
   ['409 after a lost answer is our own', refused(409), DOUBT, { kind: 'reported', retenResultId: undefined }],

@@ -35,7 +35,15 @@ export function setUpReports(
   const metrics = createMetrics({ withNodeMetrics: false })
   const client = createRetenClient({ baseUrl: origin, apiKey: RETEN_KEY, http, timeoutMs: options.timeoutMs })
   const connection = buildConnection({ retry_delays: [20, 30] })
-  const deps: ReportDeps = { db, clock: systemClock, random: () => 0.5, logger, metrics, worker: 'worker-a' }
+  const deps: ReportDeps = {
+    db,
+    clock: systemClock,
+    random: () => 0.5,
+    logger,
+    metrics,
+    worker: 'worker-a',
+    onConnectionChanged: () => {},
+  }
   const runClaimed: ReportBench['runClaimed'] = async (job, signal = neverAborted(), lease = neverAborted()) => {
     const report = (await loadReports(db, [job.resultId ?? ''])).get(job.resultId ?? '')
     if (report === undefined) throw new Error('there is no such report')

@@ -83,8 +83,12 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   '401 waits and is not counted': {
     answer: refuse(401, 'Unauthorized'),
-    story: { results: [{ state: 'pending' }], reports: [{ attempts: 0, is_fate_unknown: false }] },
-    dueIn: [59, 60],
+    story: {
+      results: [{ state: 'pending' }],
+      reports: [{ attempts: 0, is_fate_unknown: false }],
+      attempts: [{}, { outcome: 'unauthorized', error_code: 'http_401' }],
+    },
+    dueIn: [0, 1],
   },
   '403 waits and is not counted': {
     answer: refuse(403, 'the key lacks SUBMIT_ACTIVITY_RESULT'),
@@ -93,7 +97,7 @@ const CASES: Readonly<Record<string, Case>> = {
       reports: [{ attempts: 0 }],
       attempts: [{}, { error_code: 'http_403', error_message: /SUBMIT_ACTIVITY_RESULT/ }],
     },
-    dueIn: [59, 60],
+    dueIn: [0, 1],
   },
   '429 waits as long as Reten wishes and is not counted': {
     answer: (response) => sendJson(response, 429, { statusCode: 429, message: 'slower' }, { 'retry-after': '25' }),

@@ -2,16 +2,22 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { createHttpClient } from '../../src/http-client.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { askReten } from '../../src/report/ask-reten.ts'
 import { createReportWorker } from '../../src/report/report-worker.ts'
 import { createRetenClients } from '../../src/report/reten-clients.ts'
 import { sealSecrets } from '../../src/secret-box.ts'
 import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
 import { createLeaseKeeper } from '../../src/store/lease-keeper.ts'
+import { probeRefusedKeys } from '../../src/store/probe-refused-keys.ts'
 import { recordProviderEvent } from '../../src/store/record-provider-event.ts'
+import { settleDelivered } from '../../src/store/settle-delivery.ts'
 import { systemClock } from '../../src/time.ts'
 import { createListeningLogger } from '../deliver/delivery-fixture.ts'
 import {
   addConnection,
+  buildAttempt,
+  buildResult,
+  claimAll,
   deliver,
   makeAllDue,
   openLedger,
@@ -46,18 +52,26 @@ async function createWorker() {
   const config = { environmentConnection: undefined, secretsKeys: SECRETS_KEYS }
   const catalog = createConnectionCatalog({ db, config, logger })
   await catalog.refresh()
+  const retenClients = createRetenClients({ http, clock: systemClock })
   const worker = createReportWorker({
     db,
     catalog,
-    retenClients: createRetenClients({ http, clock: systemClock }),
+    retenClients,
     clock: systemClock,
     random: () => 0.5,
     logger,
     metrics: createMetrics({ withNodeMetrics: false }),
     worker: 'worker-a',
     leases: createLeaseKeeper({ db, worker: 'worker-a', logger }),
+    onConnectionChanged: () => void catalog.refresh(),
   })
-  return { worker, catalog, lines }
+  const probe = (): Promise<number> =>
+    probeRefusedKeys({
+      ...{ db, catalog, logger, worker: 'worker-a', side: 'reporting' },
+      ask: (connection, signal) => askReten(retenClients, connection, signal),
+      onResumed: () => {},
+    })
+  return { worker, catalog, lines, probe }
 }
 
 /** The codes that Reten was told, in order. */
@@ -95,6 +109,65 @@ t.test('createReportWorker', async (t) => {
     await giveKey(reten.origin)
     await catalog.refresh()
     t.equal(await worker.runOnce(), 1, 'reported once the key is there')
+  })
+
+  t.test('pauses reporting alone where Reten refuses the key, and goes on by itself', async (t) => {
+    let key: 'refused' | 'half' | 'good' = 'refused'
+    const reten = await serve(t, (response, { method }) => {
+      const isLetIn = key === 'good' || (key === 'half' && method === 'GET')
+      if (!isLetIn) sendJson(response, key === 'half' ? 403 : 401, { statusCode: 401, message: 'API key invalid' })
+      else if (method === 'GET') sendJson(response, 200, [])
+      else sendJson(response, 201, { id: 'R-1' })
+    })
+    await giveKey(reten.origin)
+    const ids = [await storeDispatch(db, 'A-1'), await storeDispatch(db, 'A-2')]
+    for (const job of await claimAll(db, 'deliver')) {
+      const settlement = { providerTaskId: undefined, result: buildResult() }
+      await settleDelivered(db, buildAttempt(job), settlement)
+    }
+    const { worker, catalog, lines, probe } = await createWorker()
+    const goOn = async (): Promise<number> => {
+      await sql`update connections set reporting_probe_at = now() - interval '1 day'
+        where reporting_probe_at is not null`.execute(db)
+      const resumed = await probe()
+      await makeAllDue(db)
+      return resumed
+    }
+    const count = (method: string): number => reten.received.filter((request) => request.method === method).length
+
+    t.equal(await worker.runOnce(), 2)
+    await catalog.refresh()
+    await makeAllDue(db)
+    t.equal(await worker.runOnce(), 0, 'nothing is reported while it is paused')
+    t.match(catalog.get('acme'), { state: 'active', reporting: { state: 'paused', reason: 'API key invalid' } })
+    t.equal(catalog.fault(), 'acme: reporting is paused: API key invalid')
+    t.equal(lines.filter((line) => line['event'] === 'reporting.paused').length, 1)
+    t.equal(await goOn(), 0, 'still refused')
+    t.equal(await worker.runOnce(), 0)
+
+    key = 'half'
+    t.equal(await goOn(), 1, 'known by now')
+    t.equal(await worker.runOnce(), 1, 'one on trial')
+    await catalog.refresh()
+    t.match(catalog.get('acme'), { reporting: { state: 'paused' } }, 'and it may not report')
+
+    key = 'good'
+    t.equal(await goOn(), 1)
+    t.equal(await worker.runOnce(), 1)
+    await catalog.refresh()
+    t.match(catalog.get('acme'), { reporting: { state: 'active', isOnTrial: false } })
+    t.equal(await worker.runOnce(), 1)
+
+    t.strictSame([count('POST'), count('GET')], [5, 3])
+    for (const id of ids) {
+      const story = await readStory(db, id)
+      t.match(story, { dispatch: { state: 'completed' }, results: [{ state: 'reported' }], reports: [] })
+      const reports = story.attempts.filter((attempt) => attempt.kind === 'report')
+      t.ok(
+        reports.every((attempt) => attempt.number === 1),
+        'nothing was charged',
+      )
+    }
   })
 
   t.test('reports for a connection that is paused', async (t) => {

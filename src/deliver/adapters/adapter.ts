@@ -1,6 +1,7 @@
 // The contract between the delivery and a provider. An adapter maps an activity to a request, makes one call, and maps
 // the answer to an Outcome. It keeps no state beyond its credentials, retries nothing, and knows no database.
 import type { Activity } from '../../dispatch/activity.ts'
+import type { ProbeAnswer } from '../../dispatch/key-probe.ts'
 import type { Outcome } from '../../dispatch/outcome.ts'
 import type { ProviderEvent } from '../../dispatch/provider-event.ts'
 import type { HttpClient } from '../../http-client.ts'
@@ -28,8 +29,11 @@ export interface DeliverCommand {
 /** The code of a lookup's `retry`: it is surely not there, so it may be delivered again. */
 export const NOT_FOUND = 'not_found'
 
-/** What `lookup` found: `accepted`, `retry` with the code NOT_FOUND, or `ambiguous` where it could not tell, for any reason. */
-export type LookupOutcome = Extract<Outcome, { readonly kind: 'accepted' | 'retry' | 'ambiguous' }>
+/**
+ * What `lookup` found: `accepted`, `retry` with the code NOT_FOUND, `throttled` or `unauthorized` where it was not let in, or
+ * `ambiguous` where it could not tell for any other reason.
+ */
+export type LookupOutcome = Exclude<Outcome, { readonly kind: 'rejected' }>
 
 /** A result type of the tenant, as far as an adapter needs it. */
 export interface ResultTypeView {
@@ -46,6 +50,11 @@ export interface Adapter {
   preview?(command: DeliverCommand): string
   /** Finds a task by our id; present where `idempotency` is `lookup`. */
   lookup?(command: DeliverCommand, signal: AbortSignal): Promise<LookupOutcome>
+  /**
+   * Authenticates and makes a harmless call that needs it: tells whether a key that was refused is good by now. Where it is
+   * absent, one delivery is let through every so often instead.
+   */
+  probe?(signal: AbortSignal): Promise<ProbeAnswer>
   /**
    * Reads the provider's own webhook body; absent where it sends the default body.
    * Throws RCV_BODY_INVALID with one fault per field.

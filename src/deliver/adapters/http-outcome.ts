@@ -13,6 +13,7 @@
 //  other 5xx                          ambiguous     500, 502, 504 and unknown ones can come after the work is done
 //  no answer, not sent                retry
 //  no answer, perhaps sent            ambiguous
+import type { ProbeAnswer } from '../../dispatch/key-probe.ts'
 import type { Exchange, Outcome } from '../../dispatch/outcome.ts'
 import { readJson, readRecord, readText } from '../../http-answer.ts'
 import type { HttpAnswer, HttpFault } from '../../http-client.ts'
@@ -82,6 +83,19 @@ export function readStatusOutcome(answer: HttpAnswer, context: OutcomeContext): 
 export function readFaultOutcome(fault: HttpFault, context: OutcomeContext): NotAccepted {
   const said = { code: fault.code, message: `${context.who}: ${fault.message}`, exchange: context.exchange }
   return fault.isSent ? { ...said, kind: 'ambiguous' } : { ...said, kind: 'retry' }
+}
+
+/**
+ * What the answer to a probe says of our credentials. A 403 let them in and named what they may not do here, which need not be
+ * what a delivery does; a limit, a time-out and a fault of theirs say nothing.
+ */
+export function readProbeAnswer(answer: HttpAnswer, context: OutcomeContext): ProbeAnswer {
+  const { status } = answer
+  const message = describeAnswer(answer, context)
+  if (status === 401) return { kind: 'refused', message }
+  return status === 408 || status === 425 || status === 429 || status >= 500
+    ? { kind: 'unknown', message }
+    : { kind: 'good' }
 }
 
 /** `YOM answered 422: E422: commerce is not known`; without words of theirs, the status alone. */

@@ -140,6 +140,12 @@ export function readYomFound(answer: HttpAnswer, externalId: string): YomFound {
   return ours === undefined ? { kind: 'unknown' } : { kind: 'found', taskId: readYomTaskId(ours) }
 }
 
+/**
+ * Assumption 14: asking for a task that nobody has changes nothing, and only a 401 to it says that our key is not good. A client's
+ * token grant, which is documented, comes before it. Whether the key may create tasks, too, the next delivery shows.
+ */
+export const YOM_PROBE_EXTERNAL_ID = 'reten-dispatch-receiver-probe'
+
 // Assumption 13: any other status means what http-outcome.ts says of it, 403 included: it is the tenant's permission or the
 // tenant's task feature that is missing, so the connection is paused rather than each activity failed.
 

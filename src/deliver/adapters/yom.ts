@@ -1,15 +1,17 @@
 // Delivers to YOM. What is assumed about YOM stands in yom-assumptions.ts, and only there; this file makes the call.
+import type { ProbeAnswer } from '../../dispatch/key-probe.ts'
 import type { Accepted, Outcome } from '../../dispatch/outcome.ts'
 import { NOT_FOUND } from './adapter.ts'
 import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand, LookupOutcome } from './adapter.ts'
-import { describeAnswer, isSuccess, isTakenBefore, readStatusOutcome } from './http-outcome.ts'
+import { describeAnswer, isSuccess, isTakenBefore, readProbeAnswer, readStatusOutcome } from './http-outcome.ts'
 import { createReplyResultReader } from './reply-result.ts'
 import type { ReadReplyResult } from './reply-result.ts'
 import { createYomCall } from './yom-call.ts'
-import type { YomAnswered, YomCall, YomRequest } from './yom-call.ts'
+import type { YomAnswered, YomCall, YomRequest, YomUnanswered } from './yom-call.ts'
 import {
   YOM_EXTERNAL_ID_QUERY,
   YOM_IDEMPOTENCY_HEADER,
+  YOM_PROBE_EXTERNAL_ID,
   readYomCreated,
   readYomDuplicateId,
   readYomFound,
@@ -38,6 +40,7 @@ export const createYomAdapter: CreateAdapter = (input: AdapterInput): Adapter =>
       const sent = await call.send(taskRequest(settings.taskPath, command), signal)
       return sent.kind === 'answer' ? readDelivered(sent, command, readResult) : sent.outcome
     },
+    probe: async (signal) => readYomProbe(await call.send(probeRequest(settings.taskPath), signal)),
     ...(settings.idempotency === 'lookup'
       ? { lookup: (command: DeliverCommand, signal: AbortSignal) => lookUp(call, settings.taskPath, command, signal) }
       : {}),
@@ -85,6 +88,18 @@ function readDelivered(
   }
 }
 
+function probeRequest(taskPath: string): YomRequest {
+  const query = new URLSearchParams({ [YOM_EXTERNAL_ID_QUERY]: YOM_PROBE_EXTERNAL_ID })
+  return { method: 'GET', path: `${taskPath}?${query.toString()}`, headers: {}, maxResponseBytes: MAX_RESPONSE_BYTES }
+}
+
+function readYomProbe(sent: YomAnswered | YomUnanswered): ProbeAnswer {
+  if (sent.kind === 'answer') return readProbeAnswer(sent.answer, sent.context)
+  const { outcome } = sent
+  if (outcome.kind === 'accepted') return { kind: 'good' }
+  return { kind: outcome.kind === 'unauthorized' ? 'refused' : 'unknown', message: outcome.message }
+}
+
 async function lookUp(
   call: YomCall,
   taskPath: string,
@@ -116,11 +131,11 @@ async function lookUp(
 }
 
 /**
- * A search that did not succeed says nothing of the task, and whatever kept it from succeeding (a limit, a bad key) must not
- * make anybody forget that the task may be there.
+ * A search that did not succeed says nothing of the task, and whatever kept it from succeeding must not make anybody forget
+ * that the task may be there. A limit and a bad key stay what they are: neither is the dispatch's fault.
  */
 function undecided(outcome: Outcome): LookupOutcome {
-  if (outcome.kind === 'accepted' || outcome.kind === 'ambiguous') return outcome
+  if (outcome.kind !== 'retry' && outcome.kind !== 'rejected') return outcome
   const { code, message, exchange } = outcome
   return { kind: 'ambiguous', code: `lookup_${code}`, message, exchange }
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Adapter, AdapterInput } from '../../../src/deliver/adapters/adapter.ts'
@@ -250,12 +251,17 @@ t.test('lookup of createYomAdapter', async (t) => {
       (response) => sendJson(response, 404, { message: 'Not Found' }),
       (response) => response.writeHead(404).end('<html>'),
       (response) => sendJson(response, 400, { message: 'no such filter' }),
-      (response) => sendJson(response, 429, {}),
-      (response) => sendJson(response, 401, {}),
       (response) => sendJson(response, 503, {}),
       (response) => response.destroy(),
     ]
     for (const answer of answers) t.match((await lookUp(t, answer)).outcome, { kind: 'ambiguous' })
+  })
+
+  t.test('says so when it is not let in: neither a limit nor a key is the fault of the task', async (t) => {
+    const refuse = (status: number) => (response: ServerResponse) => sendJson(response, status, {})
+
+    t.match((await lookUp(t, refuse(429))).outcome, { kind: 'throttled', code: 'http_429' })
+    t.match((await lookUp(t, refuse(401))).outcome, { kind: 'unauthorized', code: 'http_401' })
   })
 
   t.test('is ambiguous where nobody listens', async (t) => {
