@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createSilentLogger } from '../../src/logger.ts'
 import type { YomSandboxOptions } from '../../src/sandbox/start-yom-sandbox.ts'
 import type { RetenSandboxOptions } from '../../src/sandbox/start-reten-sandbox.ts'
@@ -17,6 +16,7 @@ import { openBalancer } from './balancer.ts'
 import type { Balancer } from './balancer.ts'
 import { startDatabase } from './database.ts'
 import type { ChaosDatabase } from './database.ts'
+import { CHECKOUT } from './releases.ts'
 import { startInstance } from './service.ts'
 import type { Instance } from './service.ts'
 
@@ -49,7 +49,6 @@ export interface StartOptions {
   readonly release?: string
 }
 
-const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 // As many tries as by default, within minutes: no outage here is as long as the built-in table's.
 const RETRY_DELAYS_SECONDS = [0.5, 1, 1, 2, 2, 3, 3, ...Array.from({ length: 25 }, () => 5)]
 const MAX_IN_FLIGHT = 32

@@ -21,8 +21,13 @@ export interface Instance {
   readonly pid: number
   readonly publicUrl: string
   readonly opsUrl: string
-  /** Sends a signal and resolves when the process is gone. */
-  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** Sends a signal and resolves when the process is gone, with how it ended. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<InstanceEnd>
+}
+
+export interface InstanceEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
 }
 
 // A start takes about a second; among others who use the machine, several.
@@ -57,16 +62,16 @@ async function launch(
   })
   closeSync(log)
   let hasEnded = false
-  const ended = new Promise<void>((resolve) => {
-    child.once('error', () => resolve())
-    child.once('exit', () => resolve())
-  }).then(() => {
-    hasEnded = true
+  const ended = new Promise<InstanceEnd>((resolve) => {
+    child.once('error', () => resolve({ code: null, signal: null }))
+    child.once('exit', (code, signal) => resolve({ code, signal }))
   })
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
+  void ended.then(() => (hasEnded = true))
+  const end = async (signal: NodeJS.Signals): Promise<InstanceEnd> => {
     child.kill(signal)
-    await ended
+    const how = await ended
     process.off('exit', onExit)
+    return how
   }
   const onExit = (): void => void child.kill('SIGKILL')
   process.once('exit', onExit)

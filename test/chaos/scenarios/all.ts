@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts'
+import { DEPLOY_SCENARIOS } from './deploy.ts'
 import { KILLED_SCENARIOS, STORM_SCENARIO } from './killed.ts'
 import { POSTGRES_SCENARIOS } from './postgres.ts'
 import { SILENT_SCENARIOS } from './silent.ts'
@@ -8,5 +9,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...POSTGRES_SCENARIOS,
   ...KILLED_SCENARIOS,
   ...SILENT_SCENARIOS,
+  ...DEPLOY_SCENARIOS,
   STORM_SCENARIO,
 ]
