@@ -29,6 +29,8 @@ export interface ArenaOptions {
   readonly faults?: 'none' | 'storm' | undefined
   /** Of Reten for one activity; default 3, as documented. */
   readonly dispatchAttempts?: number | undefined
+  /** Calls to YOM, and reports to Reten, at once over all instances; default 32. */
+  readonly maxInFlight?: number | undefined
 }
 
 export interface Arena extends Pick<Stage, 'reten' | 'yom'> {
@@ -51,11 +53,10 @@ export interface StartOptions {
 
 // As many tries as by default, within minutes: no outage here is as long as the built-in table's.
 const RETRY_DELAYS_SECONDS = [0.5, 1, 1, 2, 2, 3, 3, ...Array.from({ length: 25 }, () => 5)]
-const MAX_IN_FLIGHT = 32
 
 /** Opens everything but the instances; all of it ends with `scope`. */
 export async function openArena(scope: Scope, options: ArenaOptions): Promise<Arena> {
-  const { seed, dispatchAttempts = 3 } = options
+  const { seed, dispatchAttempts = 3, maxInFlight = 32 } = options
   const directory = mkdtempSync(join(tmpdir(), 'receiver-chaos-logs-'))
   scope.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const database = await startDatabase(scope, options.postgres)
@@ -71,7 +72,7 @@ export async function openArena(scope: Scope, options: ArenaOptions): Promise<Ar
     databaseUrl: database.url,
     reten,
     yom,
-    connection: { max_in_flight: MAX_IN_FLIGHT, retry_delays: RETRY_DELAYS_SECONDS },
+    connection: { max_in_flight: maxInFlight, retry_delays: RETRY_DELAYS_SECONDS },
   })
   const balancer = await openBalancer(scope)
   stage.connect(balancer.url)

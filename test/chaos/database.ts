@@ -1,4 +1,5 @@
 // A PostgreSQL of a scenario's own, as durable as the service's, that can be stopped in every way and started again.
+import { EventEmitter } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,8 +22,8 @@ export type StopMode = 'fast' | 'immediate'
 export interface ChaosDatabase {
   /** Of the service's own database, without tables yet. */
   readonly url: string
-  /** What the server has logged so far. */
-  readLog(): string
+  /** Hands over what the server logs from now on, in pieces; what it answers ends that. */
+  watchLog(listener: (text: string) => void): () => void
   /** One statement on a connection of its own. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   /** A session that lasts until the scenario ends, or until the server or somebody else ends it. */
@@ -49,7 +50,7 @@ export async function startDatabase(
   const data = dataDirectoryOf(home)
   const port = await findFreePort()
   const more = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  let log = ''
+  const log = new EventEmitter<{ text: [string] }>()
 
   const start = async (): Promise<RunningProgram> => {
     const args = [...serverArguments(data, { isThrowaway: false, port }), ...more]
@@ -57,13 +58,17 @@ export async function startDatabase(
       account: home.account,
       stdio: ['ignore', 'ignore', 'pipe'],
     })
-    program.child.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text))
+    program.child.stderr?.setEncoding('utf8').on('data', (text: string) => log.emit('text', text))
+    let said = ''
+    const keep = (text: string): void => void (said += text)
+    log.on('text', keep)
     let isOver = false
     void program.exited.then(() => (isOver = true))
     while (!isOver && !(readPostmaster(data)?.pid === program.pid && readPostmaster(data)?.isReady === true)) {
       await pause(POLL_MS)
     }
-    if (isOver) throw new Error(`PostgreSQL ended at its start:\n${log}`)
+    log.off('text', keep)
+    if (isOver) throw new Error(`PostgreSQL ended at its start:\n${said}`)
     return program
   }
 
@@ -79,7 +84,10 @@ export async function startDatabase(
   const url = `postgres://${USER_NAME}:${password}@127.0.0.1:${port}/${DATABASE_NAME}`
   return {
     url,
-    readLog: () => log,
+    watchLog: (listener) => {
+      log.on('text', listener)
+      return () => void log.off('text', listener)
+    },
     query: async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) => {
       const client = new pg.Client(url)
       client.on('error', () => {}) // it is told by the query as well

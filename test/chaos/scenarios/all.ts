@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario.ts'
 import { DEPLOY_SCENARIOS } from './deploy.ts'
 import { KILLED_SCENARIOS, STORM_SCENARIO } from './killed.ts'
+import { PINNED_SCENARIO } from './pinned.ts'
 import { POSTGRES_SCENARIOS } from './postgres.ts'
 import { SILENT_SCENARIOS } from './silent.ts'
 
@@ -10,5 +11,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...KILLED_SCENARIOS,
   ...SILENT_SCENARIOS,
   ...DEPLOY_SCENARIOS,
+  PINNED_SCENARIO,
   STORM_SCENARIO,
 ]
