@@ -7,6 +7,8 @@ import type { ConnectionSettings } from './schema-types.ts'
 export interface EffectiveSettings {
   readonly channels: readonly string[] | undefined
   readonly maxInFlight: number
+  /** Over all instances; undefined: no limit. */
+  readonly ratePerSecond: number | undefined
   readonly retryDelaysSeconds: readonly number[] | undefined
   /** `commerce`: one after another per commerce, over all instances. */
   readonly ordering: 'none' | 'commerce'
@@ -80,6 +82,7 @@ export function effectiveSettings(settings: ConnectionSettings): EffectiveSettin
   return Object.freeze({
     channels: settings.channels,
     maxInFlight: settings.max_in_flight ?? DEFAULT_MAX_IN_FLIGHT,
+    ratePerSecond: settings.rate_per_second,
     retryDelaysSeconds: settings.retry_delays,
     ordering: settings.ordering ?? 'none',
     onUnreadable: settings.on_unreadable ?? 'accept',

@@ -16,6 +16,8 @@ export interface JobLoopOptions<Job> {
   readonly logger: Logger
   /** Milliseconds between polls when nobody nudges; default 1,000. */
   readonly pollMs?: number
+  /** Milliseconds until there may be something to claim although nobody nudges; asked after a claim that found nothing. */
+  readonly wakeInMs?: () => number
   /** Milliseconds that `stop` lets running jobs finish before it aborts them; default 10,000. */
   readonly graceMs?: number
 }
@@ -77,7 +79,7 @@ export function createJobLoop<Job>(options: JobLoopOptions<Job>): JobLoop {
     const jobs = await options.claim()
     fault = undefined
     for (const job of jobs) void launch(job)
-    if (jobs.length === 0) await rest(options.pollMs ?? POLL_MS)
+    if (jobs.length === 0) await rest(Math.min(options.pollMs ?? POLL_MS, options.wakeInMs?.() ?? Infinity))
   }
 
   const run = async (): Promise<void> => {

@@ -35,6 +35,15 @@ export interface GaugeMetric<Label extends string> {
   reset(): void
 }
 
+/** One breaker as it is now; `kind` is what its tries are, `deliver` or `report`. */
+export interface BreakerSample {
+  readonly connection: string
+  readonly kind: string
+  readonly state: 'closed' | 'half-open' | 'open'
+}
+
+const BREAKER_VALUES = Object.freeze({ closed: 0, 'half-open': 1, open: 2 })
+
 export interface Metrics {
   /** `route` is a route's pattern, never a path; `cause` an error code, or `none`. */
   readonly requests: CounterMetric<'route' | 'outcome' | 'cause'>
@@ -59,6 +68,8 @@ export interface Metrics {
   readonly authFailures: CounterMetric<'route'>
   /** `key` is the key's id, never the key. */
   readonly keyUsed: CounterMetric<'connection' | 'key'>
+  /** Says how to read the breakers; read at scrape time, from memory. */
+  watchBreakers(read: () => readonly BreakerSample[]): void
   /** Says how to read the number of requests that wait for a database connection; read at scrape time, from memory. */
   watchPool(waiting: () => number): void
   /** All metrics in the Prometheus text format. */
@@ -81,9 +92,19 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   build.set({ version: options.version ?? SERVICE_VERSION, node: process.versions.node }, 1)
   let waiting = (): number => 0
   make.computed('db_pool_waiting', 'Requests that wait for a database connection.', () => waiting())
+  let readBreakers = (): readonly BreakerSample[] => []
+  make.computedBy(
+    'breaker_state',
+    'Whether this process calls the destination: 0 closed (it does), 1 half-open (one try at a time), 2 open (its jobs wait).',
+    ['connection', 'kind'],
+    () => readBreakers().map(({ state, ...labels }) => ({ labels, value: BREAKER_VALUES[state] })),
+  )
   return Object.freeze({
     ...receiveMetrics(make),
     ...jobMetrics(make),
+    watchBreakers: (read: () => readonly BreakerSample[]) => {
+      readBreakers = read
+    },
     watchPool: (read: () => number) => {
       waiting = read
     },
@@ -151,6 +172,18 @@ function factories(registry: Registry) {
         this.set(read())
       }
       void new Gauge({ name: PREFIX + name, help, registers, collect })
+    },
+    computedBy: <L extends string>(
+      name: string,
+      help: string,
+      labelNames: readonly L[],
+      read: () => readonly { readonly labels: Readonly<Record<L, string>>; readonly value: number }[],
+    ): void => {
+      const collect = function (this: Gauge<L>): void {
+        this.reset()
+        for (const { labels, value } of read()) this.set(labels, value)
+      }
+      void new Gauge({ name: PREFIX + name, help, labelNames: [...labelNames], registers, collect })
     },
     plain: (name: string, help: string, buckets: number[]): PlainHistogram =>
       new Histogram({ name: PREFIX + name, help, buckets, registers }),

@@ -500,6 +500,10 @@ export interface ConnectionSettings {
    */
   max_in_flight?: number
   /**
+   * Deliveries begun in a second, over all instances, with bursts of one second's worth (at least one). Default: no limit.
+   */
+  rate_per_second?: number
+  /**
    * Seconds to wait after each try. Default: the built-in table, about a day.
    *
    * @minItems 1

@@ -12,6 +12,7 @@ const NAMES = [
   'oldest_due_seconds gauge',
   'attempts_total counter',
   'attempt_duration_seconds histogram',
+  'breaker_state gauge',
   'parked_dispatches gauge',
   'end_to_end_duration_seconds histogram',
   'results_total counter',
@@ -49,6 +50,23 @@ void t.test('createMetrics', async (t) => {
     waiting = 3
 
     t.match(await metrics.expose(), /^reten_receiver_db_pool_waiting 3$/m)
+  })
+
+  await t.test('reads the breakers at the moment of the scrape, and says which number is which', async (t) => {
+    const metrics = createMetrics({ withNodeMetrics: false })
+    let state: 'closed' | 'half-open' | 'open' = 'closed'
+    metrics.watchBreakers(() => [{ connection: 'acme', kind: 'deliver', state }])
+    const values: unknown[] = []
+
+    for (state of ['closed', 'half-open', 'open'] as const) {
+      const text = await metrics.expose()
+      values.push(/breaker_state\{connection="acme",kind="deliver"\} (\d)/.exec(text)?.[1])
+      t.match(text, /# HELP reten_receiver_breaker_state .*0 closed.*1 half-open.*2 open/)
+    }
+
+    t.same(values, ['0', '1', '2'])
+    metrics.watchBreakers(() => [])
+    t.notMatch(await metrics.expose(), /breaker_state\{/)
   })
 
   await t.test('keeps two sets of metrics apart', async (t) => {

@@ -29,6 +29,8 @@ import { createRescueService } from '../store/rescue-service.ts'
 import type { JobKind } from '../store/tables.ts'
 import { takeTurn } from '../store/take-turn.ts'
 import { systemClock } from '../time.ts'
+import { buildGuards } from './build-guards.ts'
+import type { AllGuards } from './build-guards.ts'
 import type { PooledDbs } from './open-pools.ts'
 import { buildProbeServices } from './probe-services.ts'
 
@@ -58,6 +60,9 @@ const EVERY_5_SECONDS = '*/5 * * * * *'
 // Hourly although days are made 14 ahead: what missed a run for any reason is made up for within the hour.
 const EVERY_HOUR = '0 7 * * * *'
 
+/** The most that `max_in_flight` may be: no delivery waits for a connection behind another one of its own. */
+const MOST_IN_FLIGHT = 1_000
+
 /** Builds everything but the listeners. Opens no socket and starts no timer. */
 export function buildParts(input: PartsInput): Parts {
   const { config, dbs, logger, metrics } = input
@@ -65,10 +70,16 @@ export function buildParts(input: PartsInput): Parts {
   const worker = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   const clock = systemClock
   const http = createHttpClient()
+  const guards = buildGuards({ db, clock, random: Math.random, logger })
   const catalog = createConnectionCatalog({ db: dbs.accepting, config, logger })
-  const retenClients = createRetenClients({ http, clock })
+  metrics.watchBreakers(() => (config.role === 'http' ? [] : guards.sample(catalog.list())))
+  const retenClients = createRetenClients({
+    httpOf: (connection) => guards.report.holdOffs.watch(http, connection),
+    clock,
+  })
   const adapters = createAdapterPool({
-    http,
+    createHttp: (connection) =>
+      guards.deliver.holdOffs.watch(createHttpClient({ maxConnections: MOST_IN_FLIGHT }), connection),
     clock,
     random: Math.random,
     logger,
@@ -90,13 +101,14 @@ export function buildParts(input: PartsInput): Parts {
       createDeliveryWorker({
         ...shared,
         adapters,
+        guards: guards.deliver,
         onReportDue: () => nudge('report'),
       }),
     )
-    loops.set('report', createReportWorker({ ...shared, retenClients }))
+    loops.set('report', createReportWorker({ ...shared, retenClients, guards: guards.report }))
   }
   const services = [
-    connectionsService(catalog, logger),
+    connectionsService(catalog, guards, logger),
     createPeriodic({
       name: 'partitions',
       pattern: EVERY_HOUR,
@@ -113,15 +125,19 @@ export function buildParts(input: PartsInput): Parts {
   return { dbs, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
 }
 
-/** Keeps the catalog fresh; its fault names the connections that cannot work as well. */
-function connectionsService(catalog: ConnectionCatalog, logger: Logger): Service {
+/** Keeps the catalog fresh; its fault names the connections that cannot work, or whose other side does not, as well. */
+function connectionsService(catalog: ConnectionCatalog, guards: AllGuards, logger: Logger): Service {
   const refreshing = createPeriodic({
     name: 'connections',
     pattern: EVERY_5_SECONDS,
     logger,
     run: () => catalog.refresh(),
   })
-  return { ...refreshing, fault: () => refreshing.fault() ?? catalog.fault() }
+  const fault = (): string | undefined => {
+    const faults = [refreshing.fault(), catalog.fault(), guards.fault()].filter((one) => one !== undefined)
+    return faults.length === 0 ? undefined : faults.join('; ')
+  }
+  return { ...refreshing, fault }
 }
 
 function workerServices(

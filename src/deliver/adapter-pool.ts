@@ -9,7 +9,11 @@ import type { Adapter, AdapterInput, ResultTypeView } from './adapters/adapter.t
 import { createAdapter } from './adapters/registry.ts'
 
 export interface AdapterPoolDeps {
-  readonly http: HttpClient
+  /**
+   * The HTTP client of one connection. Each has its own, or many slow calls of one tenant would take the connections to a
+   * provider that others need as well.
+   */
+  readonly createHttp: (connection: string) => HttpClient
   readonly clock: Clock
   readonly random: () => number
   readonly logger: Logger
@@ -20,6 +24,8 @@ export interface AdapterPoolDeps {
 export interface AdapterPool {
   /** The connection's adapter, or undefined where its settings do not make one. */
   get(connection: Connection): Promise<Adapter | undefined>
+  /** The same, but undefined too while it takes long to build: nobody else waits for it. */
+  getSoon(connection: Connection): Promise<Adapter | undefined>
   /** Throws RCV_ADAPTER_UNKNOWN or RCV_ADAPTER_SETTINGS where no adapter could be made of this. Calls nobody. */
   check(draft: AdapterDraft): Promise<void>
   close(): Promise<void>
@@ -31,18 +37,31 @@ export type AdapterDraft = Pick<Connection, 'name' | 'provider' | 'providerSetti
 interface Entry {
   readonly version: string
   readonly adapter: Promise<Adapter | undefined>
+  /** Ends, with nothing, once building it has taken too long to be waited for. */
+  readonly patience: Promise<undefined>
 }
+
+// Ours are built at once. A module is loaded from disk, and what it awaits at its top is its own business.
+const BUILD_PATIENCE_MS = 1_000
 
 /** Builds an empty pool. */
 export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
   const entries = new Map<string, Entry>()
+  const clients = new Map<string, HttpClient>()
 
-  const make = (draft: AdapterDraft, resultTypes: AdapterInput['resultTypes']): Promise<Adapter> =>
+  // Kept over versions: a delivery that is under way by the former one still calls.
+  const clientOf = (name: string): HttpClient => {
+    const client = clients.get(name) ?? deps.createHttp(name)
+    clients.set(name, client)
+    return client
+  }
+
+  const make = (draft: AdapterDraft, http: HttpClient, resultTypes: AdapterInput['resultTypes']): Promise<Adapter> =>
     createAdapter(draft.provider, {
       connection: draft.name,
       settings: draft.providerSettings,
       secrets: draft.providerSecrets,
-      http: deps.http,
+      http,
       clock: deps.clock,
       random: deps.random,
       resultTypes,
@@ -50,12 +69,17 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
 
   const build = (connection: Connection, version: string): Entry => ({
     version,
-    adapter: make(connection, (signal) => deps.resultTypes(connection, signal)).catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error)
-      const line = { event: 'connection.unusable', connection: connection.name, provider: connection.provider }
-      deps.logger.error(line, `${connection.name} cannot deliver: ${why}`)
-      return undefined
+    patience: new Promise((resolve) => {
+      setTimeout(resolve, BUILD_PATIENCE_MS, undefined).unref()
     }),
+    adapter: make(connection, clientOf(connection.name), (signal) => deps.resultTypes(connection, signal)).catch(
+      (error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error)
+        const line = { event: 'connection.unusable', connection: connection.name, provider: connection.provider }
+        deps.logger.error(line, `${connection.name} cannot deliver: ${why}`)
+        return undefined
+      },
+    ),
   })
 
   const closeQuietly = async (entry: Entry): Promise<void> => {
@@ -66,22 +90,31 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
     }
   }
 
+  const find = (connection: Connection): Entry => {
+    const version = `${connection.version}:${hash('sha256', JSON.stringify(connection.providerSecrets), 'hex')}`
+    const known = entries.get(connection.name)
+    if (known?.version === version) return known
+    const entry = build(connection, version)
+    entries.set(connection.name, entry)
+    if (known !== undefined) void closeQuietly(known)
+    return entry
+  }
+
   return {
-    get: async (connection) => {
-      const version = `${connection.version}:${hash('sha256', JSON.stringify(connection.providerSecrets), 'hex')}`
-      const known = entries.get(connection.name)
-      if (known?.version === version) return known.adapter
-      const entry = build(connection, version)
-      entries.set(connection.name, entry)
-      if (known !== undefined) void closeQuietly(known)
-      return entry.adapter
+    get: (connection) => find(connection).adapter,
+    getSoon: (connection) => {
+      const { adapter, patience } = find(connection)
+      return Promise.race([adapter, patience])
     },
     check: async (draft) => {
-      const adapter = await make(draft, async () => [])
+      const http = deps.createHttp(draft.name)
+      const adapter = await make(draft, http, async () => [])
       await adapter.close()
+      await http.close()
     },
     close: async () => {
       for (const entry of entries.values()) await closeQuietly(entry)
+      await Promise.all([...clients.values()].map((client) => client.close()))
     },
   }
 }

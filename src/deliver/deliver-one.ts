@@ -1,4 +1,5 @@
 // The life of one claimed delivery: read the activity, ask the adapter, decide, write down.
+import { BreakerOpen } from '../breakers.ts'
 import type { Connection } from '../connection.ts'
 import { decideDelivery, SEARCH_DELAY_MS } from '../dispatch/decide-delivery.ts'
 import type { DeliveryDecision } from '../dispatch/decide-delivery.ts'
@@ -15,11 +16,12 @@ import type { Db } from '../store/database.ts'
 import type { Delivery } from '../store/load-deliveries.ts'
 import { endTrial } from '../store/end-trial.ts'
 import { insist } from '../store/insist.ts'
-import { releaseJob } from '../store/release-job.ts'
+import { releaseJob, releaseUnbegunJob } from '../store/release-job.ts'
 import { settleProven } from '../store/settle-delivery.ts'
 import type { Settled } from '../store/settle-delivery.ts'
 import type { Clock } from '../time.ts'
-import type { Adapter, DeliverCommand } from './adapters/adapter.ts'
+import type { DeliverCommand } from './adapters/adapter.ts'
+import type { DeliveringAdapter } from './guarded-adapter.ts'
 import { settleOutcome } from './settle-outcome.ts'
 
 export interface DeliverDeps {
@@ -42,7 +44,7 @@ export interface DeliverDeps {
 export interface ReadyDelivery {
   readonly job: ClaimedJob
   readonly connection: Connection
-  readonly adapter: Adapter
+  readonly adapter: DeliveringAdapter
   /** Undefined where the body is gone. */
   readonly delivery: Delivery | undefined
   /** Aborts when the claim is lost: another worker may have the job by now. */
@@ -81,17 +83,23 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
   const giveBack = async (delayMs: number, isFateUnknown: boolean): Promise<void> => {
     await insist(deps.db, () => releaseJob(deps.db, { ...ready.job, delayMs, isFateUnknown }), patience)
   }
+  const giveBackUnbegun = (delayMs: number): Promise<void> =>
+    insist(deps.db, () => releaseUnbegunJob(deps.db, ready.job, delayMs), patience)
   // By the calendar, not by a stopwatch: a machine that slept after the claim has less left than it thinks, and another
   // worker may have the job by now.
   const leftMs = ready.job.claimedAtMs + (deps.deadlineMs ?? DEADLINE_MS) - Date.now()
   if (leftMs <= 0) {
-    await giveBack(0, ready.job.isFateUnknown)
+    await giveBackUnbegun(0)
     return
   }
   let asked: Asked
   try {
     asked = await askAdapter(ready, AbortSignal.any([signal, ready.lease, AbortSignal.timeout(leftMs)]))
   } catch (error) {
+    if (error instanceof BreakerOpen) {
+      await giveBackUnbegun(error.retryInMs)
+      return
+    }
     const { dispatchId, connection } = ready.job
     deps.logger.error(
       { event: 'delivery.fault', dispatchId, connection, err: error },

@@ -1,4 +1,7 @@
 // Claims due deliveries for every connection that can deliver, and runs them.
+import type { Outcome } from '../dispatch/outcome.ts'
+import { nextRoomMs, roomFor } from '../guards.ts'
+import type { Guards } from '../guards.ts'
 import { createJobLoop } from '../job-loop.ts'
 import type { JobLoop } from '../job-loop.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
@@ -14,36 +17,46 @@ import type { AdapterPool } from './adapter-pool.ts'
 import { deliverOne } from './deliver-one.ts'
 import type { DeliverDeps, ReadyDelivery } from './deliver-one.ts'
 import { createFreedCommerces } from './freed-commerces.ts'
-import type { FreedCommerces } from './freed-commerces.ts'
+import { guardAdapter } from './guarded-adapter.ts'
 
 export interface DeliveryWorkerDeps extends DeliverDeps {
   readonly catalog: ConnectionCatalog
   readonly adapters: AdapterPool
   readonly leases: Pick<LeaseKeeper, 'hold' | 'signalOf' | 'drop'>
+  readonly guards: Guards<Outcome>
 }
+
+// Several tokens at once are as good as one after another, and each look costs the database something.
+const SHORTEST_TOKEN_WAIT_MS = 100
 
 /** Builds the worker; see JobLoop for how it runs. */
 export function createDeliveryWorker(deps: DeliveryWorkerDeps): JobLoop {
   const search = createDueSearch(deps.db, { kind: 'deliver', leaseSeconds: LEASE_SECONDS })
   const freed = createFreedCommerces()
+  let shares: readonly ClaimShare[] = []
   return createJobLoop<ReadyDelivery>({
     name: 'deliver',
     logger: deps.logger,
-    claim: () => claimDeliveries(deps, search, freed),
-    run: (ready, signal) =>
-      deliverOne(deps, ready, signal).finally(() => {
+    claim: async () => {
+      shares = await claimableShares(deps, search, freed.take())
+      return claimDeliveries(deps, shares)
+    },
+    wakeInMs: () => Math.min(nextRoomMs(deps.guards), nextTokenMs(shares)),
+    run: (ready, signal) => {
+      const cut = AbortSignal.any([signal, ready.lease])
+      const adapter = guardAdapter(deps.guards, ready.connection, ready.adapter, cut)
+      return deliverOne(deps, { ...ready, adapter }, signal).finally(() => {
         deps.leases.drop([ready.job])
         freed.add(ready)
-      }),
+      })
+    },
   })
 }
 
 async function claimDeliveries(
   deps: DeliveryWorkerDeps,
-  search: DueSearch,
-  freed: FreedCommerces,
+  shares: readonly ClaimShare[],
 ): Promise<readonly ReadyDelivery[]> {
-  const shares = await claimableShares(deps, search, freed.take())
   const jobs = await claimJobs(deps.db, {
     kind: 'deliver',
     shares,
@@ -70,7 +83,7 @@ async function makeReady(deps: DeliveryWorkerDeps, jobs: readonly ClaimedJob[]):
   const unready: ClaimedJob[] = []
   for (const job of jobs) {
     const connection = deps.catalog.get(job.connection)
-    const adapter = connection === undefined ? undefined : await deps.adapters.get(connection)
+    const adapter = connection === undefined ? undefined : await deps.adapters.getSoon(connection)
     if (connection !== undefined && adapter !== undefined) {
       const delivery = deliveries.get(job.dispatchId)
       ready.push({ job, connection, adapter, delivery, lease: deps.leases.signalOf(job) })
@@ -86,7 +99,13 @@ async function giveBackUnbegun(deps: DeliveryWorkerDeps, jobs: readonly ClaimedJ
   deps.leases.drop(jobs)
 }
 
-/** Connections with something due that are active here and have an adapter. */
+/** Milliseconds until one of these may have a token again, Infinity where none has a rate. */
+function nextTokenMs(shares: readonly ClaimShare[]): number {
+  const waits = shares.map(({ ratePerSecond }) => (ratePerSecond === undefined ? Infinity : 1_000 / ratePerSecond))
+  return Math.max(SHORTEST_TOKEN_WAIT_MS, Math.min(...waits))
+}
+
+/** Connections with something due that are active here, have an adapter, and whose provider can be called now. */
 async function claimableShares(
   deps: DeliveryWorkerDeps,
   search: DueSearch,
@@ -96,12 +115,12 @@ async function claimableShares(
   for (const due of await search.find(new Set(freed.keys()))) {
     const connection = deps.catalog.get(due.connection)
     if (connection === undefined || connection.state !== 'active' || connection.fault !== undefined) continue
-    if ((await deps.adapters.get(connection)) === undefined) continue
-    shares.push({
-      ...due,
-      maxInFlight: connection.isOnTrial ? 1 : connection.settings.maxInFlight,
-      freedCommerces: freed.get(due.connection) ?? [],
-    })
+    const { ratePerSecond } = connection.settings
+    const maxInFlight = connection.isOnTrial ? 1 : connection.settings.maxInFlight
+    const most = roomFor(deps.guards, connection, maxInFlight)
+    if (most === 0 || (await deps.adapters.getSoon(connection)) === undefined) continue
+    const freedCommerces = freed.get(due.connection) ?? []
+    shares.push({ ...due, maxInFlight, most, ratePerSecond, freedCommerces })
   }
   return shares
 }

@@ -32,8 +32,8 @@ export function nextDelayMs(
   return Math.round(Math.max(jittered, Math.min(retryAfterMs, longestMs)))
 }
 
-// A destination that says "slower" without a time gets this long.
-const THROTTLED_DELAY_MS = 5_000
+/** A destination that says "slower" without a time gets this long. */
+export const THROTTLED_DELAY_MS = 5_000
 const SHORTEST_THROTTLED_DELAY_MS = 1_000
 
 /**

@@ -1,4 +1,5 @@
 // The life of one claimed report: tell Reten, understand the answer, write it down.
+import { BreakerOpen } from '../breakers.ts'
 import type { Connection } from '../connection.ts'
 import { isFinal } from '../dispatch/result.ts'
 import type { Logger } from '../logger.ts'
@@ -13,7 +14,7 @@ import type { Report } from '../store/load-reports.ts'
 import { endTrial } from '../store/end-trial.ts'
 import { insist } from '../store/insist.ts'
 import { pauseConnection } from '../store/pause-connection.ts'
-import { releaseJob } from '../store/release-job.ts'
+import { releaseJob, releaseUnbegunJob } from '../store/release-job.ts'
 import type { Settled } from '../store/settle-delivery.ts'
 import { settleReportEnded, settleReportRetry, settleReported } from '../store/settle-report.ts'
 import type { Clock } from '../time.ts'
@@ -37,7 +38,7 @@ export interface ReportDeps {
 export interface ReadyReport {
   readonly job: ClaimedJob
   readonly connection: Connection
-  readonly client: RetenClient
+  readonly client: Pick<RetenClient, 'submitResult'>
   readonly report: Report
   /** Aborts when the claim is lost: another worker may have the job by now. */
   readonly lease: AbortSignal
@@ -62,6 +63,10 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
   try {
     answer = await ready.client.submitResult(toSubmission(ready.report), AbortSignal.any([signal, ready.lease]))
   } catch (error) {
+    if (error instanceof BreakerOpen) {
+      await insist(deps.db, () => releaseUnbegunJob(deps.db, job, error.retryInMs), patience)
+      return
+    }
     deps.logger.error(
       { event: 'report.fault', dispatchId: job.dispatchId, err: error },
       'a report ended in a fault of ours',

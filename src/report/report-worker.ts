@@ -1,6 +1,10 @@
 // Claims due reports for every connection that has a key for Reten, and runs them.
+import { nextRoomMs, roomFor } from '../guards.ts'
+import type { Guards } from '../guards.ts'
 import { createJobLoop } from '../job-loop.ts'
 import type { JobLoop } from '../job-loop.ts'
+import type { RetenAnswer } from '../reten/reten-answer.ts'
+import type { ResultAccepted } from '../schema-types.ts'
 import { claimJobs } from '../store/claim-jobs.ts'
 import type { ClaimedJob, ClaimShare } from '../store/claim-jobs.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
@@ -19,6 +23,7 @@ export interface ReportWorkerDeps extends ReportDeps {
   readonly catalog: ConnectionCatalog
   readonly retenClients: RetenClients
   readonly leases: Pick<LeaseKeeper, 'hold' | 'signalOf' | 'drop'>
+  readonly guards: Guards<RetenAnswer<ResultAccepted>>
 }
 
 // Reten publishes no limit for its results endpoint; this is what a modest client may have open at once.
@@ -31,8 +36,24 @@ export function createReportWorker(deps: ReportWorkerDeps): JobLoop {
     name: 'report',
     logger: deps.logger,
     claim: () => claimReports(deps, search),
-    run: (ready, signal) => reportOne(deps, ready, signal).finally(() => deps.leases.drop([ready.job])),
+    wakeInMs: () => nextRoomMs(deps.guards),
+    run: (ready, signal) =>
+      reportOne(deps, { ...ready, client: guardClient(deps, ready, signal) }, signal).finally(() =>
+        deps.leases.drop([ready.job]),
+      ),
   })
+}
+
+/** Counts each answer. What our own end cuts short is nobody's fault; what a lost claim does, Reten's client says itself. */
+function guardClient(
+  { guards }: ReportWorkerDeps,
+  { connection, client }: ReadyReport,
+  signal: AbortSignal,
+): ReadyReport['client'] {
+  return {
+    submitResult: (submission, callSignal) =>
+      guards.breakers.run(connection, () => client.submitResult(submission, callSignal), signal),
+  }
 }
 
 async function claimReports(deps: ReportWorkerDeps, search: DueSearch): Promise<readonly ReadyReport[]> {
@@ -88,8 +109,10 @@ async function claimableShares(deps: ReportWorkerDeps, search: DueSearch): Promi
     const connection = deps.catalog.get(due.connection)
     if (connection === undefined || connection.fault !== undefined) continue
     if (connection.reporting.state !== 'active') continue
-    if (deps.retenClients.get(connection) === undefined) continue
-    shares.push({ ...due, maxInFlight: connection.reporting.isOnTrial ? 1 : MAX_REPORTS_IN_FLIGHT })
+    const maxInFlight = connection.reporting.isOnTrial ? 1 : MAX_REPORTS_IN_FLIGHT
+    const most = roomFor(deps.guards, connection, maxInFlight)
+    if (most === 0 || deps.retenClients.get(connection) === undefined) continue
+    shares.push({ ...due, maxInFlight, most })
   }
   return shares
 }

@@ -18,8 +18,14 @@ export interface RetenClients {
   close(): void
 }
 
+export interface RetenClientsDeps {
+  /** The HTTP client for one connection's calls. */
+  readonly httpOf: (connection: string) => HttpClient
+  readonly clock: Clock
+}
+
 /** Builds an empty set of clients. */
-export function createRetenClients(deps: { readonly http: HttpClient; readonly clock: Clock }): RetenClients {
+export function createRetenClients({ httpOf, clock }: RetenClientsDeps): RetenClients {
   const entries = new Map<string, { readonly version: string; readonly access: RetenAccess }>()
   return {
     get: (connection) => {
@@ -29,8 +35,8 @@ export function createRetenClients(deps: { readonly http: HttpClient; readonly c
       const known = entries.get(name)
       if (known?.version === version) return known.access
       known?.access.resultTypes.close()
-      const client = createRetenClient({ baseUrl: retenBaseUrl, apiKey: retenApiKey, ...deps })
-      const access = { client, resultTypes: createResultTypesReader({ client, clock: deps.clock }) }
+      const client = createRetenClient({ baseUrl: retenBaseUrl, apiKey: retenApiKey, http: httpOf(name), clock })
+      const access = { client, resultTypes: createResultTypesReader({ client, clock }) }
       entries.set(name, { version, access })
       return access
     },

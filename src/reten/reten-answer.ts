@@ -99,6 +99,11 @@ export function readRetenFault(fault: HttpFault, request: string): RetenUnavaila
   return { kind: 'unavailable', code: fault.code, message: fault.message, isSent: fault.isSent, exchange: { request } }
 }
 
+/** Whether Reten is at fault: it gave no answer, or none that settles anything. "Slower" and a refusal are answers. */
+export function isRetenFault(answer: RetenAnswer<unknown>): boolean {
+  return answer.kind === 'unavailable' && answer.code !== 'http_429' && answer.code !== 'aborted'
+}
+
 function unreadable(status: number, message: string, exchange: Exchange): RetenUnavailable {
   // A gateway's 4xx was most likely never Reten's to see; a 2xx or an unknown status may have been.
   return { kind: 'unavailable', code: 'answer_unreadable', message, isSent: true, status, exchange }

@@ -3,6 +3,7 @@
 // with a snapshot from before it got the lock, and two claimers would both see the last slot free.
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import { openBudgets, spendTokens } from './claim-budget.ts'
 import { commerceOrder, headOfCommerce, isInCommerceTurn } from './commerce-order.ts'
 import type { Db, Tx } from './database.ts'
 import type { Horizon } from './find-due-connections.ts'
@@ -12,6 +13,10 @@ import type { JobKind } from './tables.ts'
 export interface ClaimShare extends Horizon {
   readonly connection: string
   readonly maxInFlight: number
+  /** How many may be taken now; default: as many as fit. */
+  readonly most?: number
+  /** How many may be taken in a second, over all instances; see claim-budget.ts. Default: no limit. */
+  readonly ratePerSecond?: number | undefined
   /** Commerces whose next delivery is looked for by name: it may be due since before the horizon. */
   readonly freedCommerces?: readonly string[]
 }
@@ -85,6 +90,7 @@ async function takeJobs(tx: Tx, request: ClaimRequest): Promise<readonly Omit<Cl
   // horizons would pass it.
   const { rows } = await sql<Omit<ClaimedJob, 'claimedAtMs'>>`
     with share as materialized (${sharesAsRows(shares)}),
+    budget as materialized (${openBudgets(kind)}),
     free as materialized (${freeSlots(kind)}),
     chained as materialized (${nextOfFreed(shares)}),
     picked as (
@@ -96,35 +102,42 @@ async function takeJobs(tx: Tx, request: ClaimRequest): Promise<readonly Omit<Cl
         order by j.due_at, j.id
         limit free.slots - (select count(*) from chained where chained.connection = free.connection)
         for update skip locked) as due
-    )
-    update jobs set
-      leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}),
-      claimed_by = ${worker}, claim_no = claim_no + 1
-    from picked where jobs.id = picked.id
-    returning jobs.id, kind, connection, dispatch_id as "dispatchId", commerce_id as "commerceId", result_id as "resultId", revision,
-              claim_no as "claimNo", attempts, crashes, refusals, is_fate_unknown as "isFateUnknown"`.execute(tx)
+    ), taken as (
+      update jobs set
+        leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}),
+        claimed_by = ${worker}, claim_no = claim_no + 1
+      from picked where jobs.id = picked.id
+      returning jobs.id, kind, connection, dispatch_id as "dispatchId", commerce_id as "commerceId", result_id as "resultId",
+                revision, claim_no as "claimNo", attempts, crashes, refusals, is_fate_unknown as "isFateUnknown"
+    ), spent as (${spendTokens(kind)})
+    select * from taken`.execute(tx)
   return rows
 }
 
 function sharesAsRows(shares: readonly ClaimShare[]): RawBuilder<unknown> {
   return sql`
-    select connection, max_in_flight,
+    select connection, max_in_flight, most, rate_per_second,
            coalesce(due_from, '-infinity') as due_from, coalesce(leased_from, '-infinity') as leased_from, ${commerceOrder()}
     from unnest(${sql.val(shares.map((share) => share.connection))}::text[],
                 ${sql.val(shares.map((share) => share.maxInFlight))}::int[],
+                ${sql.val(shares.map((share) => share.most ?? share.maxInFlight))}::int[],
+                ${sql.val(shares.map((share) => share.ratePerSecond ?? null))}::float8[],
                 ${sql.val(shares.map((share) => share.dueFrom ?? null))}::timestamptz[],
                 ${sql.val(shares.map((share) => share.leasedFrom ?? null))}::timestamptz[])
-      as s (connection, max_in_flight, due_from, leased_from) join connections c on c.name = s.connection`
+      as s (connection, max_in_flight, most, rate_per_second, due_from, leased_from) join connections c on c.name = s.connection`
 }
 
-/** Each share with the slots that nobody has; an expired lease counts until it is rescued, its work may still be under way. */
+/**
+ * Each share with the slots that nobody has, within what may be taken now; an expired lease counts until it is rescued, its work
+ * may still be under way.
+ */
 function freeSlots(kind: JobKind): RawBuilder<unknown> {
   return sql`
-    select share.*, greatest(0, max_in_flight - (
+    select share.*, least(share.most, floor(budget.tokens)::int, greatest(0, max_in_flight - (
       select count(*) from jobs j
       where j.kind = ${kind} and j.connection = share.connection
-        and j.leased_until is not null and j.leased_until >= share.leased_from)) as slots
-    from share`
+        and j.leased_until is not null and j.leased_until >= share.leased_from))) as slots
+    from share left join budget on budget.connection = share.connection`
 }
 
 /**

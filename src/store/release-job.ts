@@ -1,5 +1,7 @@
 // Giving a job back without charging anybody: our shutdown, or a fault of ours.
 import { sql } from 'kysely'
+import type { ClaimedJob } from './claim-jobs.ts'
+import { giveTokenBack } from './connection-budgets.ts'
 import type { Db } from './database.ts'
 
 export interface Release {
@@ -32,10 +34,15 @@ export async function releaseJob(db: Db, release: Release): Promise<boolean> {
   return numUpdatedRows > 0n
 }
 
+/** A claim that nothing was done with. */
+export type Unbegun = Pick<ClaimedJob, 'id' | 'claimNo' | 'revision' | 'connection' | 'kind'>
+
+/** Gives back a job that nothing was done with, and the token it took; due again after `delayMs`. */
+export async function releaseUnbegunJob(db: Db, job: Unbegun, delayMs: number): Promise<void> {
+  if (await releaseJob(db, { ...job, delayMs, isFateUnknown: false })) await giveTokenBack(db, job)
+}
+
 /** Gives back what was claimed and not begun, where that can be done; what cannot is found once its lease has expired. */
-export async function releaseUnbegun(
-  db: Db,
-  jobs: readonly Omit<Release, 'delayMs' | 'isFateUnknown'>[],
-): Promise<void> {
-  await Promise.allSettled(jobs.map((job) => releaseJob(db, { ...job, delayMs: 1_000, isFateUnknown: false })))
+export async function releaseUnbegun(db: Db, jobs: readonly Unbegun[]): Promise<void> {
+  await Promise.allSettled(jobs.map((job) => releaseUnbegunJob(db, job, 1_000)))
 }

@@ -189,6 +189,13 @@ export interface Database {
     request_id: string | null
     detail: GeneratedJson<unknown>
   }
+  connection_budgets: {
+    connection: string
+    kind: JobKind
+    tokens: number | null
+    counted_at: GeneratedInstant
+    closed_until: Instant | null
+  }
   periodic_leases: {
     name: string
     holder: string

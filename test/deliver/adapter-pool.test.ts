@@ -21,7 +21,13 @@ function setUp(script: string) {
     const adapter = createScriptedAdapter({ deliver: () => ({ kind: 'accepted' }) })
     return { ...adapter, close: async () => void events.push(`closed ${number}`) }
   })
-  const pool = createAdapterPool({ http, clock: systemClock, random: Math.random, logger, resultTypes: async () => [] })
+  const pool = createAdapterPool({
+    createHttp: () => http,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    resultTypes: async () => [],
+  })
   const connection = { ...buildConnection(), provider: SCRIPTED_PROVIDER, providerSettings: { script } }
   return { pool, connection, events, lines }
 }

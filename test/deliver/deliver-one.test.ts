@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { BreakerOpen } from '../../src/breakers.ts'
 import type { LookupOutcome } from '../../src/deliver/adapters/adapter.ts'
 import type { Outcome } from '../../src/dispatch/outcome.ts'
 import { rescueJobs } from '../../src/store/rescue-jobs.ts'
@@ -537,6 +538,24 @@ t.test('a delivery under way', async (t) => {
     await bench.run()
 
     tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, attempts: [{ outcome: 'accepted' }] })
+  })
+})
+
+t.test('a delivery that its breaker does not let begin', async (t) => {
+  t.test('is given back without a charge or a doubt, and due when a probe may be made', async (t) => {
+    const bench = setUp(db, {
+      deliver: () => {
+        throw new BreakerOpen('acme', 9_000)
+      },
+    })
+    const id = await storeDispatch(db)
+
+    await bench.run()
+
+    const story = await readStory(db, id)
+    tells(t, story, { job: { attempts: 0, crashes: 0, is_fate_unknown: false, leased_until: null }, attempts: [] })
+    t.equal(await dueIn(story), 9)
+    t.same(bench.lines, [], 'nothing that anybody has to look at')
   })
 })
 

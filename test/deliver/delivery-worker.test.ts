@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { buildGuards } from '../../src/commands/build-guards.ts'
 import { createAdapterPool } from '../../src/deliver/adapter-pool.ts'
 import { createDeliveryWorker } from '../../src/deliver/delivery-worker.ts'
 import type { Outcome } from '../../src/dispatch/outcome.ts'
@@ -44,8 +45,9 @@ async function createWorker() {
   const config = { environmentConnection: undefined, secretsKeys: [] }
   const catalog = createConnectionCatalog({ db, config, logger })
   await catalog.refresh()
+  const { deliver: guards } = buildGuards({ db, clock: systemClock, random: () => 0, logger })
   const adapters = createAdapterPool({
-    http,
+    createHttp: (name) => guards.holdOffs.watch(http, name),
     clock: systemClock,
     random: Math.random,
     logger,
@@ -55,6 +57,7 @@ async function createWorker() {
     db,
     catalog,
     adapters,
+    guards,
     clock: systemClock,
     random: Math.random,
     logger,
@@ -64,7 +67,7 @@ async function createWorker() {
     onReportDue: () => {},
     onConnectionChanged: () => {},
   })
-  return { worker, catalog, lines }
+  return { worker, catalog, lines, guards }
 }
 
 t.test('createDeliveryWorker', async (t) => {
@@ -147,6 +150,36 @@ t.test('createDeliveryWorker', async (t) => {
 
     t.equal(await worker.runOnce(), 1)
     t.match((await readStory(db, id)).job, { attempts: 0, claim_no: 0 })
+  })
+
+  t.test('goes on with the others while one connection’s adapter takes long to build', async (t) => {
+    const built = Promise.withResolvers<ScriptedAdapter>()
+    await addScripted('slow', () => ACCEPTED)
+    scripts.set(`slow-${scriptNo}`, () => built.promise)
+    const adapter = await addScripted('one', () => ACCEPTED)
+    await storeDispatch(db, 'A-1', { connection: 'slow' })
+    await storeDispatch(db, 'A-2', { connection: 'one' })
+    const { worker } = await createWorker()
+
+    t.equal(await worker.runOnce(), 1)
+
+    t.equal(adapter.calls.length, 1)
+    built.resolve(createScriptedAdapter({ deliver: () => ACCEPTED }))
+    await until(async () => (await worker.runOnce()) === 1)
+  })
+
+  t.test('makes a connection wait whose provider said "slower" in whatever way, without a charge', async (t) => {
+    const THROTTLED: Outcome = { kind: 'throttled', code: 'quota', message: 'too many', retryAfterMs: 30_000 }
+    const adapter = await addScripted('one', () => THROTTLED, { max_in_flight: 1 })
+    await storeDispatch(db, 'A-1', { connection: 'one' })
+    await storeDispatch(db, 'A-2', { connection: 'one' })
+    const { worker, guards } = await createWorker()
+
+    t.strictSame([await worker.runOnce(), await worker.runOnce()], [1, 0])
+
+    t.equal(adapter.calls.length, 1)
+    t.ok(guards.holdOffs.remainingMs('one') > 25_000)
+    t.equal(guards.breakers.state('one'), 'closed')
   })
 
   t.test('gives back what it claimed and could not begin, without a doubt', async (t) => {

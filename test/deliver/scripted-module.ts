@@ -6,9 +6,9 @@ import type { Adapter, AdapterInput } from '../../src/deliver/adapters/adapter.t
 export const SCRIPTED_PROVIDER = fileURLToPath(import.meta.url)
 
 /** Adapters by the setting `script`. */
-export const scripts = new Map<unknown, (input: AdapterInput) => Adapter>()
+export const scripts = new Map<unknown, (input: AdapterInput) => Adapter | Promise<Adapter>>()
 
-export function createAdapter(input: AdapterInput): Adapter {
+export function createAdapter(input: AdapterInput): Adapter | Promise<Adapter> {
   const create = scripts.get(input.settings['script'])
   if (create === undefined) throw new Error(`there is no script ${String(input.settings['script'])}`)
   return create(input)

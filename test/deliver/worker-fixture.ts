@@ -1,10 +1,12 @@
 // The delivery worker as a service has it, over the connections of a real database and against servers that the test writes.
 import { sql } from 'kysely'
 import type { Test } from 'tap'
+import { buildGuards } from '../../src/commands/build-guards.ts'
 import { createAdapterPool } from '../../src/deliver/adapter-pool.ts'
 import { askProvider } from '../../src/deliver/ask-provider.ts'
 import { createDeliveryWorker } from '../../src/deliver/delivery-worker.ts'
 import { createHttpClient } from '../../src/http-client.ts'
+import type { HttpClient } from '../../src/http-client.ts'
 import type { JobLoop } from '../../src/job-loop.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { sealSecrets } from '../../src/secret-box.ts'
@@ -62,11 +64,14 @@ export async function createWorkerBench(t: Test, db: Db): Promise<WorkerBench> {
   const catalog = createConnectionCatalog({ db, config, logger })
   await catalog.refresh()
   const deps = { db, catalog, logger, clock: systemClock, random: () => 0.5, worker: 'worker-a' }
-  const adapters = createAdapterPool({ ...deps, http, resultTypes: async () => [] })
+  const { deliver: guards } = buildGuards(deps)
+  const createHttp = (name: string): HttpClient => guards.holdOffs.watch(http, name)
+  const adapters = createAdapterPool({ ...deps, createHttp, resultTypes: async () => [] })
   t.teardown(() => adapters.close())
   const worker = createDeliveryWorker({
     ...deps,
     adapters,
+    guards,
     metrics: createMetrics({ withNodeMetrics: false }),
     leases: createLeaseKeeper({ db, worker: deps.worker, logger }),
     onReportDue: () => {},

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { buildGuards } from '../../src/commands/build-guards.ts'
 import { createHttpClient } from '../../src/http-client.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { askReten } from '../../src/report/ask-reten.ts'
@@ -52,11 +53,13 @@ async function createWorker() {
   const config = { environmentConnection: undefined, secretsKeys: SECRETS_KEYS }
   const catalog = createConnectionCatalog({ db, config, logger })
   await catalog.refresh()
-  const retenClients = createRetenClients({ http, clock: systemClock })
+  const { report: guards } = buildGuards({ db, clock: systemClock, random: () => 0, logger })
+  const retenClients = createRetenClients({ httpOf: (name) => guards.holdOffs.watch(http, name), clock: systemClock })
   const worker = createReportWorker({
     db,
     catalog,
     retenClients,
+    guards,
     clock: systemClock,
     random: () => 0.5,
     logger,
@@ -71,7 +74,7 @@ async function createWorker() {
       ask: (connection, signal) => askReten(retenClients, connection, signal),
       onResumed: () => {},
     })
-  return { worker, catalog, lines, probe }
+  return { worker, catalog, lines, probe, guards }
 }
 
 /** The codes that Reten was told, in order. */
@@ -230,6 +233,42 @@ t.test('createReportWorker', async (t) => {
       results: [{ state: 'unproven', reason_code: 'superseded' }, { state: 'reported' }],
       reports: [],
     })
+  })
+
+  t.test('leaves Reten alone that fails time after time, for this connection, and claims nothing for it', async (t) => {
+    const reten = await serve(t, (response) => sendJson(response, 503, { statusCode: 503, message: 'later' }))
+    await giveKey(reten.origin)
+    for (let number = 0; number < 10; number += 1) {
+      await storeDispatch(db, `A-${number}`)
+      await deliver(db, undefined, {})
+    }
+    const { worker, guards } = await createWorker()
+    await worker.runOnce()
+    t.equal(guards.breakers.state('acme'), 'open')
+    await makeAllDue(db)
+
+    t.equal(await worker.runOnce(), 0)
+
+    t.equal(reten.received.length, 8, 'those under way')
+    const untouched = await db.selectFrom('jobs').select('id').where('claim_no', '=', 0).execute()
+    t.equal(untouched.length, 2)
+  })
+
+  t.test('hears from one 429 of Reten’s that all reports of the connection are to wait', async (t) => {
+    const reten = await serve(t, (response) =>
+      sendJson(response, 429, { statusCode: 429, message: 'slower' }, { 'retry-after': '60' }),
+    )
+    await giveKey(reten.origin)
+    await storeDispatch(db)
+    await deliver(db, undefined, {})
+    const { worker, guards } = await createWorker()
+    await worker.runOnce()
+    await makeAllDue(db)
+
+    t.equal(await worker.runOnce(), 0)
+
+    t.ok(guards.holdOffs.remainingMs('acme') > 50_000)
+    t.equal(guards.breakers.state('acme'), 'closed', 'it is an answer')
   })
 
   t.test('gives back what it claimed and could not begin, without a doubt', async (t) => {

@@ -11,14 +11,14 @@ const connection = { ...buildConnection(), retenBaseUrl: 'http://127.0.0.1:1', r
 
 t.test('createRetenClients', async (t) => {
   t.test('has none for a connection without a key or an address', async (t) => {
-    const clients = createRetenClients({ http, clock: systemClock })
+    const clients = createRetenClients({ httpOf: () => http, clock: systemClock })
 
     t.equal(clients.get({ ...connection, retenApiKey: undefined }), undefined)
     t.equal(clients.get({ ...connection, retenBaseUrl: undefined }), undefined)
   })
 
   t.test('keeps one for each connection while it does not change', async (t) => {
-    const clients = createRetenClients({ http, clock: systemClock })
+    const clients = createRetenClients({ httpOf: () => http, clock: systemClock })
     const first = clients.get(connection)
 
     t.ok(first)
@@ -28,7 +28,7 @@ t.test('createRetenClients', async (t) => {
 
   t.test('makes another one when key, address or version change', async (t) => {
     for (const change of [{ retenApiKey: 'another' }, { retenBaseUrl: 'http://127.0.0.1:2' }, { version: '2' }]) {
-      const clients = createRetenClients({ http, clock: systemClock })
+      const clients = createRetenClients({ httpOf: () => http, clock: systemClock })
       const first = clients.get(connection)
 
       t.not(clients.get({ ...connection, ...change }), first)

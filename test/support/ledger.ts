@@ -47,6 +47,7 @@ const TABLES = [
   'connections',
   'audit_log',
   'periodic_leases',
+  'connection_budgets',
 ] as const
 
 export interface ConnectionOverrides {
