@@ -38,11 +38,20 @@ export interface StartedService extends ServiceProcess {
   readonly opsUrl: string
 }
 
-/**
- * Starts the service with these settings and no others; killed when `t` ends. `preload` is the path of a module that the
- * process loads before anything else.
- */
-export async function spawnService(t: Scope, settings: Settings, preload?: string): Promise<ServiceProcess> {
+export interface ServiceOptions {
+  /** The path of a module that the process loads before anything else. */
+  readonly preload?: string | undefined
+  /** Default 25 s. */
+  readonly startTimeoutMs?: number
+}
+
+/** Starts the service with these settings and no others; killed when `t` ends. */
+export async function spawnService(
+  t: Scope,
+  settings: Settings,
+  options: ServiceOptions = {},
+): Promise<ServiceProcess> {
+  const { preload, startTimeoutMs = START_TIMEOUT_MS } = options
   // A folder of its own, so that no .env of the checkout is read.
   const cwd = await mkdtemp(join(tmpdir(), 'receiver-service-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
@@ -59,18 +68,22 @@ export async function spawnService(t: Scope, settings: Settings, preload?: strin
     child.kill('SIGKILL')
     await ended
   })
-  return watch(child, ended)
+  return watch(child, ended, startTimeoutMs)
 }
 
 /** Starts the service and resolves when both listeners answer. */
-export async function startServiceProcess(t: Scope, settings: Settings, preload?: string): Promise<StartedService> {
-  const service = await spawnService(t, settings, preload)
+export async function startServiceProcess(
+  t: Scope,
+  settings: Settings,
+  options: ServiceOptions = {},
+): Promise<StartedService> {
+  const service = await spawnService(t, settings, options)
   const started = await Promise.race([service.logged('service.started'), service.ended])
   if (!('public' in started)) throw new Error(`the service did not start:\n${service.stderr()}`)
   return { ...service, publicUrl: String(started['public']), opsUrl: String(started['operators']) }
 }
 
-function watch(child: ChildProcess, ended: Promise<ServiceEnd>): ServiceProcess {
+function watch(child: ChildProcess, ended: Promise<ServiceEnd>, startTimeoutMs: number): ServiceProcess {
   const lines: Record<string, unknown>[] = []
   let stderr = ''
   let hasEnded = false
@@ -86,7 +99,7 @@ function watch(child: ChildProcess, ended: Promise<ServiceEnd>): ServiceProcess 
     lines,
     stderr: () => stderr,
     logged: async (event) => {
-      await until(() => find(event) !== undefined || hasEnded, START_TIMEOUT_MS)
+      await until(() => find(event) !== undefined || hasEnded, startTimeoutMs)
       const line = find(event)
       if (line === undefined) throw new Error(`it ended without ${event}:\n${stderr}`)
       return line
