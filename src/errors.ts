@@ -28,6 +28,7 @@ export const ERRORS = Object.freeze({
   RCV_CONNECTION_EXISTS: refused(409),
   RCV_CONNECTION_IS_ENVIRONMENT: refused(409),
   RCV_KEY_EXISTS: refused(409),
+  RCV_NOT_CANCELABLE: refused(409),
   RCV_NOT_FAILED: refused(409),
   RCV_NOT_PARKED: refused(409),
   RCV_NOT_BLOCKING: refused(409),

@@ -26,6 +26,7 @@ import type { QuarantineReplayDeps } from './ops/replay-quarantined.ts'
 import { useOwnValidation } from './ops/validation.ts'
 import type { ConnectionCatalog } from './store/connection-catalog.ts'
 import type { Db } from './store/database.ts'
+import type { JobKind } from './store/tables.ts'
 
 // What operators send are sentences and settings, never bodies of dispatches.
 const BODY_LIMIT_BYTES = 256 * 1024
@@ -41,7 +42,7 @@ export interface OpsAppDeps {
   /** Takes a quarantined body in again, like a push; see `QuarantineReplayDeps`. */
   readonly acceptAgain: QuarantineReplayDeps['acceptAgain']
   /** Wakes this process's workers after something became due. */
-  nudge(kind: 'deliver' | 'report'): void
+  nudge(kind: JobKind): void
   /** The providers that may be chosen through the admin API; default `BUILT_IN_PROVIDERS`. */
   readonly providers?: readonly string[] | undefined
   /** Asks a connection's adapter whether it could work; see `ConnectionDeps`. */
@@ -84,7 +85,7 @@ function logRefusal(request: FastifyRequest, error: Error): void {
 function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   guardAdminRoutes(admin, { adminTokens: deps.config.adminTokens, metrics: deps.metrics })
   const { config, db, logger, providers = BUILT_IN_PROVIDERS, checkAdapter } = deps
-  const nudge = (kind: 'deliver' | 'report'): void => deps.nudge(kind)
+  const nudge = (kind: JobKind): void => deps.nudge(kind)
   const refresh = (): Promise<void> => deps.catalog.refresh()
   const connectionDeps = { config, db, logger, providers, checkAdapter, refresh, nudge }
   registerDispatchRoutes(admin, { db, logger, nudge })

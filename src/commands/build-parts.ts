@@ -6,6 +6,7 @@ import type { Connection } from '../connection.ts'
 import { createAdapterPool } from '../deliver/adapter-pool.ts'
 import type { AdapterPool } from '../deliver/adapter-pool.ts'
 import type { ResultTypeView } from '../deliver/adapters/adapter.ts'
+import { createCancelWorker } from '../deliver/cancel-worker.ts'
 import { createDeliveryWorker } from '../deliver/delivery-worker.ts'
 import { AppError } from '../errors.ts'
 import { createHttpClient } from '../http-client.ts'
@@ -26,6 +27,7 @@ import { createListener, createNotifier } from '../store/notifications.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
 import { createLeaseKeeper } from '../store/lease-keeper.ts'
 import { createRescueService } from '../store/rescue-service.ts'
+import { JOB_KINDS } from '../store/tables.ts'
 import type { JobKind } from '../store/tables.ts'
 import { takeTurn } from '../store/take-turn.ts'
 import { systemClock } from '../time.ts'
@@ -103,8 +105,10 @@ export function buildParts(input: PartsInput): Parts {
         adapters,
         guards: guards.deliver,
         onReportDue: () => nudge('report'),
+        onCancelDue: () => nudge('cancel'),
       }),
     )
+    loops.set('cancel', createCancelWorker({ ...shared, adapters }))
     loops.set('report', createReportWorker({ ...shared, retenClients, guards: guards.report }))
   }
   const services = [
@@ -156,8 +160,7 @@ function workerServices(
       db,
       logger,
       onRescued: () => {
-        nudge('deliver')
-        nudge('report')
+        for (const kind of JOB_KINDS) nudge(kind)
       },
     }),
     createPeriodic({

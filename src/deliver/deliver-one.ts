@@ -17,8 +17,9 @@ import type { Delivery } from '../store/load-deliveries.ts'
 import { endTrial } from '../store/end-trial.ts'
 import { insist } from '../store/insist.ts'
 import { releaseJob, releaseUnbegunJob } from '../store/release-job.ts'
+import { settleCanceled } from '../store/settle-canceled.ts'
 import { settleProven } from '../store/settle-delivery.ts'
-import type { Settled } from '../store/settle-delivery.ts'
+import type { DeliverySettled } from '../store/settle-delivery.ts'
 import type { Clock } from '../time.ts'
 import type { DeliverCommand } from './adapters/adapter.ts'
 import type { DeliveringAdapter } from './guarded-adapter.ts'
@@ -34,6 +35,8 @@ export interface DeliverDeps {
   readonly worker: string
   /** Called after a settling that made a report due. */
   readonly onReportDue: () => void
+  /** Called after a settling that left a task to cancel. */
+  readonly onCancelDue: () => void
   /** Called after a connection was paused, or its trial ended. */
   readonly onConnectionChanged: () => void
   /** For a search and a delivery together; default 50,000. */
@@ -76,6 +79,10 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
   const startedAt = new Date(deps.clock.now())
   const start = performance.now()
   const patience = { untilMs: start + SETTLE_UNTIL_MS, signal }
+  if (ready.delivery?.state === 'canceled') {
+    await insist(deps.db, () => endCanceled(deps, ready), patience)
+    return
+  }
   if (isProven(ready)) {
     await insist(deps.db, () => endProven(deps, ready), patience)
     return
@@ -153,6 +160,14 @@ async function endProven(deps: DeliverDeps, { job, delivery }: ReadyDelivery): P
   deps.logger.info({ event: 'delivery.proven', ...line }, 'the provider told that it is done: not tried again')
 }
 
+/** It was cancelled, and the worker that had it gave it back or died: not tried again. */
+async function endCanceled(deps: DeliverDeps, { job, delivery }: ReadyDelivery): Promise<void> {
+  const settled = await settleCanceled(deps.db, job)
+  const line = { dispatchId: job.dispatchId, activityId: delivery?.activityId, connection: job.connection, settled }
+  deps.logger.info({ event: 'delivery.canceled', ...line }, 'it was cancelled: not tried again')
+  deps.onCancelDue()
+}
+
 /** One answer for one try. Where the last try's fate is unknown, the task is searched for first or the job is parked. */
 async function askAdapter(ready: ReadyDelivery, signal: AbortSignal): Promise<Asked> {
   const { job, adapter } = ready
@@ -227,7 +242,7 @@ function record(
   outcome: Outcome,
   decision: DeliveryDecision,
   attempt: FinishedAttempt,
-  settled: Settled,
+  settled: DeliverySettled,
 ): void {
   const { job, delivery } = ready
   const labels = { connection: job.connection, kind: job.kind }
@@ -245,9 +260,12 @@ function record(
     settled,
   }
   if (settled === 'stale') deps.logger.warn({ event: 'delivery.stale', ...line }, 'another worker has the job by now')
-  else if (decision.kind === 'failed' || decision.kind === 'parked')
+  else if (settled === 'canceled') {
+    deps.logger.info({ event: 'delivery.canceled', ...line }, 'it was cancelled meanwhile')
+    deps.onCancelDue()
+  } else if (decision.kind === 'failed' || decision.kind === 'parked')
     deps.logger.error({ event: 'delivery.gave_up', ...line })
   else if (decision.kind === 'delivered') deps.logger.info({ event: 'delivery.attempted', ...line })
   else deps.logger.warn({ event: 'delivery.attempted', ...line })
-  if (settled === 'settled' && decision.kind === 'delivered' && decision.result !== undefined) deps.onReportDue()
+  if (settled !== 'stale' && decision.kind === 'delivered' && decision.result !== undefined) deps.onReportDue()
 }

@@ -7,7 +7,7 @@ import { isDataError, isRefusedValue } from '../store/database-errors.ts'
 import type { Db } from '../store/database.ts'
 import { pauseConnection } from '../store/pause-connection.ts'
 import { settleDelivered, settleFailed, settleParked, settleRetry } from '../store/settle-delivery.ts'
-import type { Settled } from '../store/settle-delivery.ts'
+import type { DeliverySettled } from '../store/settle-delivery.ts'
 
 export interface SettleDeps {
   readonly db: Db
@@ -22,7 +22,7 @@ export function settleOutcome(
   attempt: FinishedAttempt,
   decision: DeliveryDecision,
   connectionVersion: string,
-): Promise<Settled> {
+): Promise<DeliverySettled> {
   switch (decision.kind) {
     case 'delivered':
       return deliver(deps, attempt, decision)
@@ -44,7 +44,7 @@ async function deliver(
   { db, logger }: SettleDeps,
   attempt: FinishedAttempt,
   decision: Extract<DeliveryDecision, { kind: 'delivered' }>,
-): Promise<Settled> {
+): Promise<DeliverySettled> {
   try {
     return await settleDelivered(db, attempt, decision)
   } catch (error) {
@@ -59,16 +59,21 @@ async function deliver(
 }
 
 async function pause(
-  { db, logger, worker, onConnectionChanged }: SettleDeps,
+  deps: SettleDeps,
   attempt: FinishedAttempt,
   decision: Extract<DeliveryDecision, { kind: 'pause_connection' }>,
   version: string,
-): Promise<Settled> {
-  const { connection: name, isFateUnknown } = attempt.job
-  const reason = storable(decision.reason) ?? ''
-  if (await pauseConnection(db, { name, side: 'deliveries', reason, version, actor: worker })) {
-    logger.error({ event: 'connection.paused', connection: name }, `${name} is paused: its provider refuses our key`)
-    onConnectionChanged()
-  }
-  return settleRetry(db, attempt, { delayMs: decision.delayMs, isCharged: false, isFateUnknown, isRefusal: true })
+): Promise<DeliverySettled> {
+  const { connection, isFateUnknown } = attempt.job
+  await pauseRefused(deps, connection, decision.reason, version)
+  return settleRetry(deps.db, attempt, { delayMs: decision.delayMs, isCharged: false, isFateUnknown, isRefusal: true })
+}
+
+/** Pauses a connection whose provider refuses our key, unless it was changed since `version`. */
+export async function pauseRefused(deps: SettleDeps, name: string, reason: string, version: string): Promise<void> {
+  const { db, logger, worker, onConnectionChanged } = deps
+  const pause = { name, side: 'deliveries', reason: storable(reason) ?? '', version, actor: worker } as const
+  if (!(await pauseConnection(db, pause))) return
+  logger.error({ event: 'connection.paused', connection: name }, `${name} is paused: its provider refuses our key`)
+  onConnectionChanged()
 }

@@ -53,8 +53,38 @@ export interface Unauthorized extends Said {
   readonly kind: 'unauthorized'
 }
 
+/** It is not done and will not be: the task is cancelled, or the provider knows for sure that it has none. */
+export interface Canceled {
+  readonly kind: 'canceled'
+  readonly exchange?: Exchange | undefined
+}
+
+/** The work is done, or too far to be stopped; what became of it will be told. */
+export interface TooLate extends Said {
+  readonly kind: 'too_late'
+}
+
+/** The provider does not cancel tasks. */
+export interface Unsupported extends Said {
+  readonly kind: 'unsupported'
+}
+
 export type Outcome = Accepted | Retry | Throttled | Rejected | Ambiguous | Unauthorized
 export type OutcomeKind = Outcome['kind']
+
+/** What an adapter answers for one cancellation; asking again is harmless, so an unknown fate is asked again. */
+export type CancelOutcome = Canceled | TooLate | Unsupported | Exclude<Outcome, Accepted>
+
+export const CANCEL_OUTCOME_KINDS: readonly CancelOutcome['kind'][] = Object.freeze([
+  'canceled',
+  'too_late',
+  'unsupported',
+  'retry',
+  'throttled',
+  'rejected',
+  'ambiguous',
+  'unauthorized',
+])
 
 export const OUTCOME_KINDS: readonly OutcomeKind[] = Object.freeze([
   'accepted',

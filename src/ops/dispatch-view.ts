@@ -24,6 +24,7 @@ export function showDispatch(row: ListedDispatch) {
     repeats: row.repeats,
     changedBodies: row.changed_bodies,
     providerTaskId: row.provider_task_id,
+    cancellation: row.cancellation,
     receivedAt: instant(row.received_at),
     deliveredAt: instant(row.delivered_at),
     finishedAt: instant(row.finished_at),

@@ -5,13 +5,14 @@ import type { Logger } from '../logger.ts'
 import type { Db } from '../store/database.ts'
 import { replayDispatch } from '../store/replay-dispatch.ts'
 import type { ReplayInput, ReplayPlan } from '../store/replay-dispatch.ts'
+import type { JobKind } from '../store/tables.ts'
 import { checkReason } from './reason.ts'
 
 export interface ReplayDeps {
   readonly db: Db
   readonly logger: Logger
   /** Wakes this process's delivery; a command has none to wake. */
-  nudge(kind: 'deliver' | 'report'): void
+  nudge(kind: JobKind): void
 }
 
 /** A replay that was made, or in a dry run would be. */
@@ -19,8 +20,8 @@ export interface Replay extends ReplayPlan {
   readonly isDryRun: boolean
   /** What the provider recognises the delivery by. */
   readonly idempotencyKey: string
-  /** Always true for now: a replay repeats the delivery, it does not ask for a second one. */
-  readonly isSameKey: true
+  /** False where the provider cancelled its task: it would take the same key for that one, and do nothing. */
+  readonly isSameKey: boolean
 }
 
 /**
@@ -40,7 +41,7 @@ export async function replayOne(deps: ReplayDeps, input: ReplayInput): Promise<R
     deps.logger.info(line, `dispatch replayed by ${actor}`)
   }
   const key = idempotencyKey(plan.id, plan.revision)
-  return { ...plan, isDryRun: input.isDryRun, idempotencyKey: key, isSameKey: true }
+  return { ...plan, isDryRun: input.isDryRun, idempotencyKey: key, isSameKey: plan.revision === plan.revisionBefore }
 }
 
 function refusal(kind: 'not_found' | 'in_flight' | 'bodyless' | 'archived', id: string): AppError {

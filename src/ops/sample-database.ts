@@ -7,6 +7,7 @@ import { countStrayJobs, countUnaccounted } from '../store/count-unaccounted.ts'
 import type { Db } from '../store/database.ts'
 import { countBlocked } from '../store/list-blocked.ts'
 import { sampleQueue } from '../store/sample-queue.ts'
+import { JOB_KINDS } from '../store/tables.ts'
 import type { Metrics } from '../metrics.ts'
 
 export interface SamplerDeps {
@@ -62,7 +63,7 @@ async function setQueueGauges({ db, metrics, catalog }: SamplerDeps): Promise<vo
   const parked = new Map<string, number>(catalog.list().map((connection) => [connection.name, 0]))
   for (const connection of parked.keys()) {
     metrics.blockedCommerces.set({ connection }, blocked.get(connection) ?? 0)
-    for (const kind of ['deliver', 'report']) {
+    for (const kind of JOB_KINDS) {
       metrics.jobs.set({ connection, kind }, 0)
       metrics.oldestDue.set({ connection, kind }, 0)
     }

@@ -74,8 +74,8 @@ async function lockConnections(tx: Tx, { kind, shares }: ClaimRequest): Promise<
       shares.map((share) => share.connection),
     )
     // A paused connection delivers nothing, but what became of earlier deliveries is still reported.
-    .where('state', 'in', kind === 'deliver' ? ['active'] : ['active', 'paused'])
-    .where('reporting_state', 'in', kind === 'deliver' ? ['active', 'paused'] : ['active'])
+    .where('state', 'in', kind === 'report' ? ['active', 'paused'] : ['active'])
+    .where('reporting_state', 'in', kind === 'report' ? ['active'] : ['active', 'paused'])
     .orderBy('name')
     .forNoKeyUpdate()
     .skipLocked()
@@ -160,8 +160,20 @@ function nextOfFreed(shares: readonly ClaimShare[]): RawBuilder<unknown> {
 }
 
 function isClaimable(kind: JobKind): RawBuilder<boolean> {
-  return sql<boolean>`j.leased_until is null and j.parked_reason is null and j.due_at <= now()
-    and ${kind === 'deliver' ? isInCommerceTurn('free') : isInReportTurn()}`
+  return sql<boolean>`j.leased_until is null and j.parked_reason is null and j.due_at <= now() and ${isInTurn(kind)}`
+}
+
+function isInTurn(kind: JobKind): RawBuilder<boolean> {
+  switch (kind) {
+    case 'deliver':
+      return isInCommerceTurn('free')
+    case 'report':
+      return isInReportTurn()
+    case 'cancel':
+      return sql<boolean>`true`
+    default:
+      return kind satisfies never
+  }
 }
 
 /**

@@ -14,17 +14,19 @@ export interface LedgerSlice {
 const SLICE_ROWS = 10_000
 
 /**
- * Counts, among the dispatches just before a seq (without one: the newest), those that are received and have no deliver job, and
- * those with a pending result and no report job. One statement, one snapshot: what a transaction moves is never half seen.
+ * Counts, among the dispatches just before a seq (without one: the newest), those that are received and have no deliver job,
+ * those to be cancelled without a job that does, and those with a pending result and no report job. One statement, one snapshot: what a transaction moves is never half seen.
  */
 export async function countUnaccounted(db: Db, beforeSeq?: number, sliceRows = SLICE_ROWS): Promise<LedgerSlice> {
   const { rows } = await sql<{ unaccounted: number; seen: number; oldest: number | null }>`
     with slice as materialized (
-      select id, seq, state from dispatches
+      select id, seq, state, cancellation from dispatches
       where seq < ${beforeSeq ?? Number.MAX_SAFE_INTEGER} order by seq desc limit ${sliceRows}
     )
     select count(*) as seen, min(seq) as oldest, count(*) filter (where
       (state = 'received' and not exists (select from jobs j where j.dispatch_id = slice.id and j.kind = 'deliver'))
+      or (cancellation = 'requested'
+        and not exists (select from jobs j where j.dispatch_id = slice.id and j.kind in ('deliver', 'cancel')))
       or exists (
         select from results r where r.dispatch_id = slice.id and r.state = 'pending'
           and not exists (select from jobs j where j.result_id = r.id and j.kind = 'report'))

@@ -45,6 +45,7 @@ export function selectDispatches(db: Db) {
       'd.repeats',
       'd.changed_bodies',
       'd.provider_task_id',
+      'd.cancellation',
       'd.received_at',
       'd.delivered_at',
       'd.finished_at',

@@ -8,6 +8,7 @@ import type { Logger } from '../logger.ts'
 import type { Service } from '../services.ts'
 import { pause } from '../time.ts'
 import type { Db } from './database.ts'
+import { JOB_KINDS } from './tables.ts'
 import type { JobKind } from './tables.ts'
 
 const CHANNEL = 'reten_dispatch_receiver'
@@ -99,10 +100,10 @@ export function createListener(deps: ListenerDeps): Service {
       await client.query(`listen ${CHANNEL}`)
       fault = undefined
       client.on('notification', ({ payload }) => {
-        if (payload === 'deliver' || payload === 'report') deps.onNotified(payload)
+        const kind = JOB_KINDS.find((known) => known === payload)
+        if (kind !== undefined) deps.onNotified(kind)
       })
-      deps.onNotified('deliver')
-      deps.onNotified('report')
+      for (const kind of JOB_KINDS) deps.onNotified(kind)
       void keepChecking(client, deps, giveUp, checking.signal)
       await ended
     } finally {

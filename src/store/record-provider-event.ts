@@ -68,7 +68,8 @@ export async function applyEvent(
       update dispatches set
         state = case when is_proof then ${nextState(TRANSITIONS.final_event)} else state end,
         delivered_at = case when is_proof then coalesce(delivered_at, now()) else delivered_at end,
-        provider_task_id = coalesce(provider_task_id, ${storable(event.providerTaskId)})
+        provider_task_id = coalesce(provider_task_id, ${storable(event.providerTaskId)}),
+        cancellation = case when is_proof and cancellation is not null then 'too_late' else cancellation end
       from news where id = ${dispatch.id}
     ),
     -- A final result proves an earlier try whose answer we never saw; a job that was not tried yet is a replay's and stays.
@@ -76,6 +77,11 @@ export async function applyEvent(
       delete from jobs using news
       where is_proof and dispatch_id = ${dispatch.id} and kind = 'deliver'
         and leased_until is null and (attempts > 0 or is_fate_unknown)
+    ),
+    -- What is done is not cancelled any more; whoever asks for that at this moment finds it told.
+    uncanceled as (
+      delete from jobs using news
+      where is_proof and dispatch_id = ${dispatch.id} and kind = 'cancel' and leased_until is null
     ), matched as (
       update provider_events set matched_at = now(), dispatch_id = ${dispatch.id} where id = ${id}
     )

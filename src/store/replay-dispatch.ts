@@ -26,6 +26,8 @@ export interface ReplayPlan {
   readonly connectionState: 'active' | 'paused'
   readonly stateBefore: DispatchState
   readonly stateAfter: DispatchState
+  readonly revisionBefore: number
+  /** The next one where the provider cancelled its task, so that it does not take the repeat for what it cancelled. */
   readonly revision: number
   /** Whether a job is made, or the one that waits is due at once. */
   readonly job: 'created' | 'made_due'
@@ -55,14 +57,15 @@ export async function replayDispatch(db: Db, input: ReplayInput): Promise<Replay
 const LOCK_NOT_AVAILABLE = '55P03'
 
 type Locked = NonNullable<Awaited<ReturnType<typeof lockDispatch>>>
-type LockedJob = Awaited<ReturnType<typeof lockJob>>
+type LockedJob = Awaited<ReturnType<typeof lockJobs>>[number] | undefined
 
 async function replay(tx: Tx, input: ReplayInput): Promise<ReplayOutcome> {
   const dispatch = await lockDispatch(tx, input.id)
   if (dispatch === undefined) return { kind: 'not_found' }
   if (dispatch.connection_state === 'archived' || dispatch.connection_state === null) return { kind: 'archived' }
-  const job = await lockJob(tx, input.id)
-  if (job !== undefined && job.leased_until !== null) return { kind: 'in_flight' }
+  const locked = await lockJobs(tx, input.id)
+  if (locked.some((job) => job.leased_until !== null)) return { kind: 'in_flight' }
+  const job = locked.find(({ kind }) => kind === 'deliver')
   if (!(await hasBody(tx, dispatch))) return { kind: 'bodyless' }
   const plan: ReplayPlan = {
     id: dispatch.id,
@@ -71,7 +74,8 @@ async function replay(tx: Tx, input: ReplayInput): Promise<ReplayOutcome> {
     connectionState: dispatch.connection_state,
     stateBefore: dispatch.state,
     stateAfter: transition(dispatch.state, 'replay') ?? dispatch.state,
-    revision: dispatch.revision,
+    revisionBefore: dispatch.revision,
+    revision: dispatch.revision + (dispatch.cancellation === 'canceled' ? 1 : 0),
     job: job === undefined ? 'created' : 'made_due',
     wasParked: job !== undefined && job.parked_reason !== null,
   }
@@ -91,6 +95,7 @@ async function lockDispatch(tx: Tx, id: string) {
       'd.seq',
       'd.state',
       'd.revision',
+      'd.cancellation',
       'd.body_no',
       'd.body_day',
       'c.state as connection_state',
@@ -112,24 +117,32 @@ async function hasBody(tx: Tx, dispatch: Locked): Promise<boolean> {
   return body !== undefined
 }
 
-async function lockJob(tx: Tx, id: string) {
+async function lockJobs(tx: Tx, id: string) {
   return tx
     .selectFrom('jobs')
-    .select(['id', 'leased_until', 'parked_reason'])
+    .select(['id', 'kind', 'leased_until', 'parked_reason'])
     .where('dispatch_id', '=', id)
-    .where('kind', '=', 'deliver')
+    .where('kind', 'in', ['deliver', 'cancel'])
+    .orderBy('id')
     .forUpdate()
     .noWait()
-    .executeTakeFirst()
+    .execute()
 }
 
 async function carryOut(tx: Tx, input: ReplayInput, dispatch: Locked, job: LockedJob, plan: ReplayPlan): Promise<void> {
   await tx
     .updateTable('dispatches')
-    .set({ state: nextState(TRANSITIONS.replay), reason_code: null, finished_at: null })
+    .set({
+      state: nextState(TRANSITIONS.replay),
+      revision: plan.revision,
+      reason_code: null,
+      cancellation: null,
+      finished_at: null,
+    })
     .where('id', '=', dispatch.id)
     .execute()
-  if (job === undefined) await insertJob(tx, dispatch)
+  await tx.deleteFrom('jobs').where('dispatch_id', '=', dispatch.id).where('kind', '=', 'cancel').execute()
+  if (job === undefined) await insertJob(tx, dispatch, plan.revision)
   else await makeDue(tx, job.id)
   await writeAudit(tx, {
     author: input.author,
@@ -141,7 +154,7 @@ async function carryOut(tx: Tx, input: ReplayInput, dispatch: Locked, job: Locke
   })
 }
 
-async function insertJob(tx: Tx, dispatch: Locked): Promise<void> {
+async function insertJob(tx: Tx, dispatch: Locked, revision: number): Promise<void> {
   await tx
     .insertInto('jobs')
     .values({
@@ -150,7 +163,7 @@ async function insertJob(tx: Tx, dispatch: Locked): Promise<void> {
       dispatch_id: dispatch.id,
       commerce_id: dispatch.commerce_id,
       seq: dispatch.seq,
-      revision: dispatch.revision,
+      revision,
     })
     .execute()
 }

@@ -18,6 +18,8 @@ export interface Rescue {
   readonly rescued: number
   /** Dispatches whose delivery was set aside; one that was not delivered before failed with `crashed_worker`. */
   readonly poisoned: readonly string[]
+  /** Dispatches whose cancellation was set aside. */
+  readonly notCanceled: readonly string[]
 }
 
 // Rows handled at once: enough for every slot of a dead instance, little enough to be over in moments.
@@ -25,9 +27,11 @@ const BATCH = 500
 
 /** Takes back expired leases; safe to run on any number of instances at once. */
 export async function rescueJobs(db: Db): Promise<Rescue> {
-  const { rows } = await sql<{ rescued: number; poisoned: string[] }>`
+  const { rows } = await sql<{ rescued: number; poisoned: string[]; not_canceled: string[] }>`
     with expired as (
-      select j.id, j.kind, j.dispatch_id, j.result_id, j.crashes + 1 as crashes
+      -- A cancelled delivery is not tried again, so it can do no harm: whoever takes it asks the provider to cancel it.
+      select j.id, j.kind, j.dispatch_id, j.result_id,
+             case when j.kind = 'deliver' and d.state = 'canceled' then 0 else j.crashes + 1 end as crashes
       from jobs j join dispatches d on d.id = j.dispatch_id
       where j.leased_until < now() order by j.leased_until limit ${BATCH} for update of d, j skip locked
     ), poison as (
@@ -50,9 +54,14 @@ export async function rescueJobs(db: Db): Promise<Rescue> {
       update results set state = 'failed', reason_code = 'crashed_worker', settled_at = now(),
         reason = 'three workers ended while they reported it'
       where id in (select result_id from poison where kind = 'report') and state = 'pending'
+    ), failed_cancellations as (
+      update dispatches set cancellation = 'gave_up'
+      where id in (select dispatch_id from poison where kind = 'cancel') and cancellation = 'requested'
+      returning id
     )
     select (select count(*) from again)::int as rescued,
+           coalesce((select array_agg(id::text) from failed_cancellations), '{}') as not_canceled,
            coalesce((select array_agg(id::text) from failed_dispatches), '{}') as poisoned`.execute(db)
   const [row] = rows
-  return { rescued: row?.rescued ?? 0, poisoned: row?.poisoned ?? [] }
+  return { rescued: row?.rescued ?? 0, poisoned: row?.poisoned ?? [], notCanceled: row?.not_canceled ?? [] }
 }

@@ -49,7 +49,7 @@ export function createRescueService(deps: RescueDeps): RescueService {
     return rescue
   }
 
-  const tell = ({ rescued, poisoned }: Rescue): void => {
+  const tell = ({ rescued, poisoned, notCanceled }: Rescue): void => {
     if (rescued > 0) {
       logger.warn({ event: 'jobs.rescued', count: rescued }, `${rescued} jobs of workers that ended are due again`)
       onRescued()
@@ -57,6 +57,12 @@ export function createRescueService(deps: RescueDeps): RescueService {
     for (const dispatchId of poisoned) {
       logger.error(
         { event: 'delivery.gave_up', dispatchId, code: 'crashed_worker' },
+        'set aside: its workers ended three times',
+      )
+    }
+    for (const dispatchId of notCanceled) {
+      logger.error(
+        { event: 'cancel.failed', dispatchId, code: 'crashed_worker' },
         'set aside: its workers ended three times',
       )
     }

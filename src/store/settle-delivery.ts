@@ -4,7 +4,8 @@
 //
 // Lock order, here as everywhere: the dispatch, then its job. Both are locked before anything is decided, so what is decided
 // by is what stands there now: another revision (the body changed meanwhile) makes the job due again for that one, and a
-// final event of the provider's (it proves what this try left open) ends it.
+// final event of the provider's (it proves what this try left open) ends it. Where it was cancelled meanwhile, the job goes, or
+// becomes one that asks the provider to cancel what may exist; cancel-dispatch.ts says who wins.
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { ResultContent } from '../dispatch/result.ts'
@@ -12,6 +13,8 @@ import { isFinal } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import { insertAttempt, storable } from './attempt.ts'
 import type { FinishedAttempt } from './attempt.ts'
+import { askForCancel, cancellationOf, noteCancellation } from './canceled-delivery.ts'
+import type { Task } from './canceled-delivery.ts'
 import type { ClaimedJob } from './claim-jobs.ts'
 import { completeReported } from './complete-reported.ts'
 import { blockCommerces } from './commerce-order.ts'
@@ -21,6 +24,9 @@ import { nextState } from './next-state.ts'
 
 /** `stale`: another worker owns the job, nothing was written. */
 export type Settled = 'settled' | 'stale'
+
+/** `canceled`: settled, and the dispatch was cancelled meanwhile; the provider may have to be asked now. */
+export type DeliverySettled = Settled | 'canceled'
 
 export interface DeliveredSettlement {
   readonly providerTaskId: string | undefined
@@ -32,43 +38,44 @@ export async function settleDelivered(
   db: Db,
   attempt: FinishedAttempt,
   settlement: DeliveredSettlement,
-): Promise<Settled> {
+): Promise<DeliverySettled> {
   const { result } = settlement
   const withResult = result === undefined ? sql`` : sql`, ${insertResult({ source: 'adapter', content: result })}`
   // A final result in the reply proves the delivery like the reply itself does; both lead to the same state.
-  const event = result !== undefined && isFinal(result.status) ? TRANSITIONS.final_event : TRANSITIONS.accepted
-  const { rows } = await sql<{ settled: number; has_results: boolean }>`
-    with ${claim(attempt)}, ${endJob()}, attempt as (${insertAttempt(attempt)}),
+  const isDone = result !== undefined && isFinal(result.status)
+  const event = isDone ? TRANSITIONS.final_event : TRANSITIONS.accepted
+  const { rows } = await sql<SettledRow & { has_results: boolean }>`
+    with ${claim(attempt, isDone ? 'is_done' : 'is_there')}, ${endJob()}, attempt as (${insertAttempt(attempt)}),
     target as (
       update dispatches d set
         state = case when not job.is_current then state when job.is_reported then 'completed' else ${nextState(event)} end,
         finished_at = case when job.is_current and job.is_reported then now() else d.finished_at end,
         provider_task_id = coalesce(${storable(settlement.providerTaskId)}, d.provider_task_id),
-        delivered_at = coalesce(d.delivered_at, now())
+        delivered_at = coalesce(d.delivered_at, now()),
+        cancellation = case when job.is_current and job.is_canceled then job.cancellation else d.cancellation end
       from job where d.id = job.dispatch_id
       returning d.id, d.connection, d.type, d.commerce_id, d.seq, ${attempt.job.revision}::int as revision
     ) ${withResult}
-    select count(*)::int as settled,
+    select ${settledCount()},
            exists (select from results where dispatch_id = ${attempt.job.dispatchId}) as has_results
     from job`.execute(db)
   const [row] = rows
-  if (row?.settled !== 1) return 'stale'
-  if (row.has_results) await completeReported(db, attempt.job.dispatchId)
-  return 'settled'
+  if (row?.has_results === true) await completeReported(db, attempt.job.dispatchId)
+  return toSettled(row)
 }
 
 /** It ends here: refused or given up, with a reason an operator can read. */
-export async function settleFailed(db: Db, attempt: FinishedAttempt, reasonCode: string): Promise<Settled> {
+export async function settleFailed(db: Db, attempt: FinishedAttempt, reasonCode: string): Promise<DeliverySettled> {
   return run(
     db,
     sql`
-    with ${claim(attempt)}, ${endJob()}, attempt as (${insertAttempt(attempt)}),
+    with ${claim(attempt, 'is_not_there')}, ${endJob()}, ${noteCancellation()}, attempt as (${insertAttempt(attempt)}),
     target as (
       update dispatches d set state = ${nextState(TRANSITIONS.gave_up)}, reason_code = ${storable(reasonCode)}, finished_at = now()
       from job where d.id = job.dispatch_id and job.is_current and d.state = 'received'
       returning d.id, d.connection, d.commerce_id, d.seq
     ), blocked as (${blockCommerces(sql`select * from target`)})
-    select count(*)::int as settled from job`,
+    select ${settledCount()} from job`,
   )
 }
 
@@ -81,10 +88,11 @@ export interface RetrySettlement {
 }
 
 /** It is tried again later. */
-export async function settleRetry(db: Db, attempt: FinishedAttempt, retry: RetrySettlement): Promise<Settled> {
+export async function settleRetry(db: Db, attempt: FinishedAttempt, retry: RetrySettlement): Promise<DeliverySettled> {
   return settleUndone(
     db,
     attempt,
+    retry.isFateUnknown ? 'is_unknown' : 'is_not_there',
     // A job that was never tried in earnest is a replay's, made after the final event: it is carried out all the same.
     attempt.job.attempts > 0 || retry.isCharged || retry.isFateUnknown,
     sql`is_fate_unknown = ${retry.isFateUnknown}, crashes = 0, attempts = attempts + ${retry.isCharged ? 1 : 0},
@@ -93,9 +101,9 @@ export async function settleRetry(db: Db, attempt: FinishedAttempt, retry: Retry
 }
 
 /** It waits for a person, because repeating it might do the work twice. */
-export async function settleParked(db: Db, attempt: FinishedAttempt, reason: string): Promise<Settled> {
+export async function settleParked(db: Db, attempt: FinishedAttempt, reason: string): Promise<DeliverySettled> {
   const park = sql`is_fate_unknown = true, parked_reason = ${storable(reason)}, is_skipped = false, attempts = attempts + 1`
-  return settleUndone(db, attempt, true, park)
+  return settleUndone(db, attempt, 'is_unknown', true, park)
 }
 
 /**
@@ -103,46 +111,47 @@ export async function settleParked(db: Db, attempt: FinishedAttempt, reason: str
  * where it is another worker's by now.
  */
 export async function settleProven(db: Db, job: ClaimedJob): Promise<Settled> {
-  return run(
-    db,
-    sql`
+  const { rows } = await sql<{ settled: number }>`
     with proven as (
       delete from jobs where id = ${job.id} and claim_no = ${job.claimNo} and revision = ${job.revision}
         and exists (select from dispatches d where d.id = ${job.dispatchId} and d.state <> 'received')
       returning id
     )
-    select count(*)::int as settled from proven`,
-  )
+    select count(*)::int as settled from proven`.execute(db)
+  return rows[0]?.settled === 1 ? 'settled' : 'stale'
 }
 
 /** The job stays as `change` says; unless the body changed meanwhile, or a final event proved what the try left open. */
 function settleUndone(
   db: Db,
   attempt: FinishedAttempt,
+  task: Task,
   isEndedByProof: boolean,
   change: RawBuilder<unknown>,
-): Promise<Settled> {
+): Promise<DeliverySettled> {
   return run(
     db,
     sql`
-    with ${claim(attempt)}, attempt as (${insertAttempt(attempt)}), ${renewJob()},
-    proven as (
-      delete from jobs using job where jobs.id = job.id and job.is_current and job.is_proven and ${isEndedByProof}
-    ), kept as (
+    with ${claim(attempt, task)}, attempt as (${insertAttempt(attempt)}), ${renewJob()}, ${noteCancellation()},
+    fate as materialized (
+      select job.id, job.is_canceled or (job.is_proven and ${isEndedByProof}) as is_over from job where job.is_current
+    ), over as (
+      delete from jobs using job, fate where jobs.id = fate.id and job.id = fate.id and fate.is_over and not job.is_asked
+    ), ${askForCancel()}, kept as (
       update jobs set leased_until = null, claimed_by = null, claim_no = claim_no + 1, ${change}
-      from job where jobs.id = job.id and job.is_current and not (job.is_proven and ${isEndedByProof})
+      from fate where jobs.id = fate.id and not fate.is_over
     )
-    select count(*)::int as settled from job`,
+    select ${settledCount()} from job`,
   )
 }
 
 /** Part `job`: the claimed job under lock, nothing where the claim is stale, and what is known of its dispatch by now. */
-function claim({ job }: FinishedAttempt): RawBuilder<unknown> {
+function claim({ job }: FinishedAttempt, task: Task): RawBuilder<unknown> {
   return sql`ledger as materialized (
-      select id, state, revision from dispatches where id = ${job.dispatchId} for no key update
+      select id, state, revision, cancellation from dispatches where id = ${job.dispatchId} for no key update
     ), job as materialized (
       select j.id, j.dispatch_id, j.revision = ${job.revision} as is_current,
-             coalesce(ledger.state <> 'received', false) as is_proven,
+             coalesce(ledger.state not in ('received', 'canceled'), false) as is_proven, ${cancellationOf(job.revision, task)},
              exists (
                select from results r where r.dispatch_id = j.dispatch_id and r.revision = j.revision
                  and r.state = 'reported' and r.status <> 'PENDING'
@@ -155,7 +164,8 @@ function claim({ job }: FinishedAttempt): RawBuilder<unknown> {
 
 /** The job ends; where the dispatch got another revision meanwhile, it is due for that one. */
 function endJob(): RawBuilder<unknown> {
-  return sql`ended as (delete from jobs using job where jobs.id = job.id and job.is_current), ${renewJob()}`
+  return sql`ended as (delete from jobs using job where jobs.id = job.id and job.is_current and not job.is_asked),
+    ${askForCancel()}, ${renewJob()}`
 }
 
 function renewJob(): RawBuilder<unknown> {
@@ -165,7 +175,21 @@ function renewJob(): RawBuilder<unknown> {
     )`
 }
 
-async function run(db: Db, statement: RawBuilder<{ settled: number }>): Promise<Settled> {
+interface SettledRow {
+  readonly settled: number
+  readonly is_canceled: boolean
+}
+
+function settledCount(): RawBuilder<unknown> {
+  return sql`count(*)::int as settled, coalesce(bool_or(job.is_canceled), false) as is_canceled`
+}
+
+async function run(db: Db, statement: RawBuilder<SettledRow>): Promise<DeliverySettled> {
   const { rows } = await statement.execute(db)
-  return rows[0]?.settled === 1 ? 'settled' : 'stale'
+  return toSettled(rows[0])
+}
+
+function toSettled(row: SettledRow | undefined): DeliverySettled {
+  if (row?.settled !== 1) return 'stale'
+  return row.is_canceled ? 'canceled' : 'settled'
 }

@@ -1,6 +1,6 @@
 // The tables as Kysely sees them; migrations/ is their definition.
 import type { ColumnType, Generated } from 'kysely'
-import type { DispatchState } from '../dispatch/states.ts'
+import type { Cancellation, DispatchState } from '../dispatch/states.ts'
 import type { ContactType, ResultState, ResultStatus } from '../dispatch/result.ts'
 
 /** An instant: read as Date, written as Date or ISO text. */
@@ -12,7 +12,8 @@ type GeneratedJson<T> = ColumnType<T, string | undefined, string>
 /** A calendar day in UTC, `YYYY-MM-DD`. */
 type Day = string
 
-export type JobKind = 'deliver' | 'report'
+export const JOB_KINDS = ['deliver', 'report', 'cancel'] as const
+export type JobKind = (typeof JOB_KINDS)[number]
 
 export interface Database {
   connections: {
@@ -69,6 +70,7 @@ export interface Database {
     body_no: Generated<number>
     body_sha256: Buffer
     provider_task_id: string | null
+    cancellation: Cancellation | null
     received_at: GeneratedInstant
     delivered_at: Instant | null
     finished_at: Instant | null

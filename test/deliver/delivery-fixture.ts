@@ -106,6 +106,7 @@ export function setUp(db: Db, options: BenchOptions): Bench {
     metrics,
     worker: 'worker-a',
     onReportDue: () => told.push('report due'),
+    onCancelDue: () => told.push('cancel due'),
     onConnectionChanged: () => told.push('connection changed'),
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
   }

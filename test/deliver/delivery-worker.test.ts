@@ -65,6 +65,7 @@ async function createWorker() {
     worker: 'worker-a',
     leases: createLeaseKeeper({ db, worker: 'worker-a', logger }),
     onReportDue: () => {},
+    onCancelDue: () => {},
     onConnectionChanged: () => {},
   })
   return { worker, catalog, lines, guards }

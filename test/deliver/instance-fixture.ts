@@ -77,6 +77,7 @@ export async function createInstance(t: Test, db: Db, options: InstanceOptions =
     adapters,
     guards,
     leases,
+    onCancelDue: () => {},
     clock: systemClock,
     random: Math.random,
     logger,

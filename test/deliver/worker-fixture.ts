@@ -74,6 +74,7 @@ export async function createWorkerBench(t: Test, db: Db): Promise<WorkerBench> {
     guards,
     metrics: createMetrics({ withNodeMetrics: false }),
     leases: createLeaseKeeper({ db, worker: deps.worker, logger }),
+    onCancelDue: () => {},
     onReportDue: () => {},
     onConnectionChanged: () => void catalog.refresh(),
   })

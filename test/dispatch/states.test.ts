@@ -10,6 +10,7 @@ const TABLE: Readonly<Record<DispatchEvent, string>> = {
   reported: '   .          completed .         completed completed .        ',
   gave_up: '    failed     .         .         .         .         .        ',
   cancel: '     canceled   .         .         .         .         .        ',
+  task_canceled: '.        canceled  .         .         .         .        ',
   discard: '    .          .         .         discarded .         .        ',
   replay: '     received   received  received  received  received  received ',
 }

@@ -2,12 +2,17 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
+import { cancelDispatch } from '../../src/store/cancel-dispatch.ts'
 import type { ClaimedJob } from '../../src/store/claim-jobs.ts'
 import { countStrayJobs, countUnaccounted } from '../../src/store/count-unaccounted.ts'
+import { loadCancellations } from '../../src/store/load-cancellations.ts'
 import { loadDeliveries } from '../../src/store/load-deliveries.ts'
 import { loadReports } from '../../src/store/load-reports.ts'
 import { releaseJob } from '../../src/store/release-job.ts'
+import { releaseParked } from '../../src/store/release-parked.ts'
 import { rescueJobs } from '../../src/store/rescue-jobs.ts'
+import { settleCancelEnded, settleCancelOvertaken, settleCancelRetry } from '../../src/store/settle-cancel.ts'
+import { settleCanceled } from '../../src/store/settle-canceled.ts'
 import {
   settleDelivered,
   settleFailed,
@@ -16,6 +21,7 @@ import {
   settleRetry,
 } from '../../src/store/settle-delivery.ts'
 import { settleOvertaken, settleReported, settleReportEnded, settleReportRetry } from '../../src/store/settle-report.ts'
+import type { JobKind } from '../../src/store/tables.ts'
 import {
   buildAttempt,
   buildResult,
@@ -24,7 +30,6 @@ import {
   expireLeases,
   makeAllDue,
   openLedger,
-  readStory,
   recordEvent,
   redeliver,
   replay,
@@ -37,6 +42,7 @@ const LONGEST = 18
 
 const { db } = await openLedger(t, 6)
 
+const AUTHOR = { actor: 'otto' }
 const RETRY = { delayMs: 0, isCharged: true, isFateUnknown: false }
 
 /** One dispatch and the workers that hold, or once held, a claim on what is due for it. */
@@ -50,7 +56,7 @@ type Step = (world: World) => Promise<unknown>
 
 /** A step of whoever claimed the `which`-th time; nothing where nobody did. */
 const byClaimer =
-  (kind: 'deliver' | 'report', step: (job: ClaimedJob, world: World) => Promise<unknown>) =>
+  (kind: JobKind, step: (job: ClaimedJob, world: World) => Promise<unknown>) =>
   (which: number): Step =>
   async (world) => {
     const claims = world.claims.filter((job) => job.kind === kind)
@@ -59,7 +65,7 @@ const byClaimer =
   }
 
 const claim =
-  (kind: 'deliver' | 'report') =>
+  (kind: JobKind) =>
   (): Step =>
   async ({ claims }) => {
     await makeAllDue(db)
@@ -68,7 +74,11 @@ const claim =
       const state =
         kind === 'deliver' ? (await loadDeliveries(db, [job.dispatchId])).get(job.dispatchId)?.state : undefined
       const report = job.resultId === null ? undefined : (await loadReports(db, [job.resultId])).get(job.resultId)
-      if (state !== undefined && state !== 'received' && (job.attempts > 0 || job.isFateUnknown))
+      const cancellable =
+        kind === 'cancel' ? (await loadCancellations(db, [job.dispatchId])).get(job.dispatchId) : undefined
+      if (cancellable?.isOvertaken === true) await settleCancelOvertaken(db, job)
+      else if (state === 'canceled') await settleCanceled(db, job)
+      else if (state !== undefined && state !== 'received' && (job.attempts > 0 || job.isFateUnknown))
         await settleProven(db, job)
       else if (report?.isOvertaken === true) await settleOvertaken(db, job)
       else claims.push(job)
@@ -78,6 +88,7 @@ const claim =
 const STEPS: Readonly<Record<string, (which: number) => Step>> = {
   'claim the delivery': claim('deliver'),
   'claim a report': claim('report'),
+  'claim the cancellation': claim('cancel'),
   'lose the worker': () => async () => {
     await expireLeases(db)
     await rescueJobs(db)
@@ -118,9 +129,22 @@ const STEPS: Readonly<Record<string, (which: number) => Step>> = {
   'Reten is busy': byClaimer('report', (job) => settleReportRetry(db, buildAttempt(job), RETRY)),
   'report is given back': byClaimer('report', (job) => releaseJob(db, { ...job, delayMs: 0, isFateUnknown: true })),
   'operator replays it': () => async (world) => {
-    const { job } = await readStory(db, world.id)
-    if (job === undefined || job.leased_until === null) await replay(db, world.id)
+    const jobs = await db.selectFrom('jobs').selectAll().where('kind', '<>', 'report').execute()
+    if (jobs.every((job) => job.leased_until === null)) await replay(db, world.id)
   },
+  'operator cancels it': () => (world) =>
+    cancelDispatch(db, { id: world.id, source: 'operator', reason: 'a test', author: AUTHOR }),
+  'operator has a parked one repeated': () => (world) =>
+    releaseParked(db, { id: world.id, action: 'repeat', providerTaskId: undefined, reason: 'a test', author: AUTHOR }),
+  'operator takes a parked one for delivered': () => (world) =>
+    releaseParked(db, { id: world.id, action: 'delivered', providerTaskId: 'T-2', reason: 'a test', author: AUTHOR }),
+  'provider cancels it': byClaimer('cancel', (job) => settleCancelEnded(db, buildAttempt(job), 'canceled')),
+  'provider says it is done': byClaimer('cancel', (job) => settleCancelEnded(db, buildAttempt(job), 'too_late')),
+  'provider cancels nothing': byClaimer('cancel', (job) => settleCancelEnded(db, buildAttempt(job), 'refused')),
+  'provider is too busy to cancel': byClaimer('cancel', (job) => settleCancelRetry(db, buildAttempt(job), RETRY)),
+  'cancellation is given back': byClaimer('cancel', (job) =>
+    releaseJob(db, { ...job, delayMs: 0, isFateUnknown: false }),
+  ),
   'Reten changes the body': () => (world) => redeliver(db, 'A-1', `change ${(world.number += 1)}`),
 }
 
@@ -131,7 +155,15 @@ const anySteps = () =>
   fc.array(
     fc.tuple(
       fc.oneof(
-        { weight: 1, arbitrary: fc.constantFrom('claim the delivery', 'claim a report', 'lose the worker') },
+        {
+          weight: 1,
+          arbitrary: fc.constantFrom(
+            'claim the delivery',
+            'claim a report',
+            'claim the cancellation',
+            'lose the worker',
+          ),
+        },
         { weight: 2, arbitrary: fc.constantFrom(...Object.keys(STEPS)) },
       ),
       fc.nat(3),
@@ -177,10 +209,22 @@ async function readFaults(): Promise<readonly string[]> {
     union all select 'completed and Reten was not told' from d where state = 'completed' and not is_told
     union all select 'a result that is ' || state || ' has a report due' from results r
       where state <> 'pending' and exists (select from jobs j where j.result_id = r.id)
+    union all select 'to be delivered and to be cancelled' from jobs where kind in ('deliver', 'cancel')
+      group by dispatch_id having count(*) > 1
+    union all select 'to be cancelled although nobody wants it' from d where cancellation is distinct from 'requested'
+      and exists (select from jobs j where j.dispatch_id = d.id and j.kind = 'cancel' and j.leased_until is null)
+    union all select 'a cancellation although it is received' from d where state = 'received' and cancellation is not null
     union all select 'a claim was settled twice' from attempts group by job_id, claim_no having count(*) > 1
   `.execute(db)
   const unaccounted = (await countUnaccounted(db)).unaccounted + (await countStrayJobs(db))
   return [...rows.map((row) => row.fault), ...(unaccounted > 0 ? [`${unaccounted} unaccounted`] : [])]
+}
+
+/** What comes of a job in the end. */
+const ENDS: Readonly<Record<JobKind, string>> = {
+  deliver: 'provider takes it',
+  report: 'Reten takes it',
+  cancel: 'provider cancels it',
 }
 
 /** Lets every worker come back and every provider answer, until nothing is due any more. */
@@ -190,13 +234,14 @@ async function bringToAnEnd(world: World): Promise<void> {
     const before = world.claims.length
     await take(world, ['claim the delivery', 0])
     await take(world, ['claim a report', 0])
+    await take(world, ['claim the cancellation', 0])
     for (const job of world.claims.slice(before)) {
-      const step = job.kind === 'deliver' ? 'provider takes it' : 'Reten takes it'
+      const step = ENDS[job.kind]
       const which = world.claims.filter(({ kind }) => kind === job.kind).indexOf(job)
       await take(world, [step, which])
     }
-    const { job, reports } = await readStory(db, world.id)
-    if ((job === undefined || job.parked_reason !== null) && reports.length === 0) return
+    const jobs = await db.selectFrom('jobs').select('parked_reason').execute()
+    if (jobs.every((job) => job.parked_reason !== null)) return
   }
   throw new Error('something stayed due')
 }
@@ -235,6 +280,7 @@ t.test('a dispatch', async (t) => {
         for (const steps of rounds) {
           await take(world, ['claim the delivery', 0])
           await take(world, ['claim a report', 0])
+          await take(world, ['claim the cancellation', 0])
           await Promise.all(steps.map((step) => takeOrYield(world, step)))
           const faults = await readFaults()
           if (faults.length > 0) throw new Error(faults.join(', '))

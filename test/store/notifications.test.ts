@@ -51,7 +51,7 @@ void t.test('createListener', async (t) => {
   await t.test('hears what another process notifies', async (t) => {
     const { db, url } = await openTestDatabase(t)
     const { listener, next } = listen(t, url)
-    t.same(await next(2), ['deliver', 'report'], 'once listening, something may have been missed')
+    t.same(await next(3), ['deliver', 'report', 'cancel'], 'once listening, something may have been missed')
     t.equal(listener.fault(), undefined)
 
     createNotifier(db, logger).notify('report')
@@ -62,7 +62,7 @@ void t.test('createListener', async (t) => {
   await t.test('passes over what others say on its channel', async (t) => {
     const { db, url } = await openTestDatabase(t)
     const { next } = listen(t, url)
-    await next(2)
+    await next(3)
 
     for (const payload of ['', 'something', 'deliver']) {
       await sql`select pg_notify('reten_dispatch_receiver', ${payload})`.execute(db)
@@ -74,11 +74,11 @@ void t.test('createListener', async (t) => {
   await t.test('comes back when its connection ends, and nudges for what it may have missed', async (t) => {
     const { db, url } = await openTestDatabase(t)
     const { listener, next } = listen(t, url)
-    await next(2)
+    await next(3)
 
     await endListeners(db)
 
-    t.same(await next(2), ['deliver', 'report'])
+    t.same(await next(3), ['deliver', 'report', 'cancel'])
     t.equal(listener.fault(), undefined)
     createNotifier(db, logger).notify('deliver')
     t.same(await next(1), ['deliver'])
@@ -89,14 +89,14 @@ void t.test('createListener', async (t) => {
     const way = await openBreakableWay(t, url)
     // The time to answer is far above what an answer takes.
     const { listener, next } = listen(t, way.url, { checkIntervalMs: 10, checkTimeoutMs: 1_000 })
-    await next(2)
+    await next(3)
     way.stall()
     await until(() => listener.fault() !== undefined)
     t.match(listener.fault(), /no answer within 1000 ms/)
 
     way.restore()
 
-    t.same(await next(2), ['deliver', 'report'], 'something may have been missed')
+    t.same(await next(3), ['deliver', 'report', 'cancel'], 'something may have been missed')
     t.equal(listener.fault(), undefined)
     createNotifier(db, logger).notify('deliver')
     t.same(await next(1), ['deliver'])
@@ -127,7 +127,7 @@ void t.test('createListener', async (t) => {
   await t.test('stops at once while it listens', async (t) => {
     const { url } = await openTestDatabase(t)
     const { listener, next } = listen(t, url)
-    await next(2)
+    await next(3)
 
     await t.resolves(listener.stop())
   })
@@ -137,7 +137,7 @@ void t.test('createNotifier', async (t) => {
   await t.test('makes one notification of many calls', async (t) => {
     const { db, url } = await openTestDatabase(t)
     const { next } = listen(t, url)
-    await next(2)
+    await next(3)
     const notifier = createNotifier(db, logger)
 
     for (let call = 0; call < 100; call += 1) notifier.notify('deliver')
@@ -151,7 +151,7 @@ void t.test('createNotifier', async (t) => {
   await t.test('notifies again after a notification was lost', async (t) => {
     const { db, url } = await openTestDatabase(t)
     const { next } = listen(t, url)
-    await next(2)
+    await next(3)
     const { promise: dropped, resolve } = Promise.withResolvers<void>()
     const watching = createSilentLogger()
     watching.debug = () => resolve()

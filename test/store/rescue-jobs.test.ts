@@ -31,7 +31,7 @@ void t.test('rescueJobs', async (t) => {
     await addDue(db, ['a'])
     await crash(db, 1)
 
-    t.same(await rescueJobs(db), { rescued: 1, poisoned: [] })
+    t.same(await rescueJobs(db), { rescued: 1, poisoned: [], notCanceled: [] })
 
     const [job] = await listJobs(db)
     t.match(job, { leased_until: null, claimed_by: null, crashes: 1, attempts: 0, is_fate_unknown: true, claim_no: 1 })
@@ -43,7 +43,7 @@ void t.test('rescueJobs', async (t) => {
     await addDue(db, ['a', 'b'])
     await claim(db, { maxInFlight: 1 })
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [], notCanceled: [] })
 
     t.match(await listJobs(db), [{ claimed_by: 'w1' }, { claimed_by: null, crashes: 0 }])
   })
@@ -53,7 +53,7 @@ void t.test('rescueJobs', async (t) => {
     const [id] = await addDue(db, ['a'])
     await crash(db, MAX_CRASHES)
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [] })
 
     t.same(await listJobs(db), [])
     t.match(await dispatchOf(db), { state: 'failed', reason_code: 'crashed_worker', finished_at: Date })
@@ -65,7 +65,7 @@ void t.test('rescueJobs', async (t) => {
     await sql`update dispatches set state = 'delivered', delivered_at = now()`.execute(db)
     await crash(db, MAX_CRASHES)
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [] })
 
     t.same(await listJobs(db), [])
     t.match(await dispatchOf(db), { state: 'delivered', reason_code: null, finished_at: null })
@@ -78,7 +78,7 @@ void t.test('rescueJobs', async (t) => {
     await addReport(db, String(id))
     await crash(db, MAX_CRASHES, 'report')
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [], notCanceled: [] })
 
     t.match(await db.selectFrom('results').selectAll().execute(), [
       { state: 'failed', reason_code: 'crashed_worker', settled_at: Date },
@@ -112,7 +112,7 @@ void t.test('rescueJobs', async (t) => {
     await other.transaction().execute(async (tx) => {
       await sql`delete from jobs where id = ${settled?.id}`.execute(tx)
 
-      t.same(await rescueJobs(db), { rescued: 1, poisoned: [] })
+      t.same(await rescueJobs(db), { rescued: 1, poisoned: [], notCanceled: [] })
     })
     t.match(await listJobs(db), [{ crashes: 1 }])
   })
@@ -125,8 +125,12 @@ void t.test('rescueJobs', async (t) => {
     await other.transaction().execute(async (tx) => {
       await sql`update dispatches set repeats = repeats + 1`.execute(tx)
 
-      t.same(await rescueJobs(db), { rescued: 0, poisoned: [] }, 'waiting for it could be waiting for each other')
+      t.same(
+        await rescueJobs(db),
+        { rescued: 0, poisoned: [], notCanceled: [] },
+        'waiting for it could be waiting for each other',
+      )
     })
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [] })
   })
 })

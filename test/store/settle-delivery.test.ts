@@ -5,7 +5,7 @@ import { releaseJob } from '../../src/store/release-job.ts'
 import { rescueJobs } from '../../src/store/rescue-jobs.ts'
 import { settleReported } from '../../src/store/settle-report.ts'
 import { settleDelivered, settleFailed, settleParked, settleRetry } from '../../src/store/settle-delivery.ts'
-import type { Settled } from '../../src/store/settle-delivery.ts'
+import type { DeliverySettled } from '../../src/store/settle-delivery.ts'
 import {
   buildAttempt,
   buildResult,
@@ -28,7 +28,7 @@ const NOTHING = { providerTaskId: undefined, result: undefined }
 const RETRY = { delayMs: 30_000, isCharged: true, isFateUnknown: false }
 
 /** Every way for a delivery to end. */
-const ENDINGS: Readonly<Record<string, (db: Db, job: ClaimedJob) => Promise<Settled>>> = {
+const ENDINGS: Readonly<Record<string, (db: Db, job: ClaimedJob) => Promise<DeliverySettled>>> = {
   delivered: (db, job) => settleDelivered(db, buildAttempt(job), { providerTaskId: 'T-1', result: buildResult() }),
   failed: (db, job) => settleFailed(db, buildAttempt(job), 'http_422'),
   retry: (db, job) => settleRetry(db, buildAttempt(job), RETRY),
@@ -51,7 +51,7 @@ const WRITES: readonly (readonly [ending: string, table: string, verb: 'insert' 
   ['parked', 'jobs', 'update'],
 ]
 
-async function settleAs(ending: string, db: Db, job: ClaimedJob): Promise<Settled> {
+async function settleAs(ending: string, db: Db, job: ClaimedJob): Promise<DeliverySettled> {
   const settle = ENDINGS[ending]
   if (settle === undefined) throw new Error(`there is no ending ${ending}`)
   return settle(db, job)

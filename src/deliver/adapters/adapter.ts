@@ -2,7 +2,7 @@
 // the answer to an Outcome. It keeps no state beyond its credentials, retries nothing, and knows no database.
 import type { Activity } from '../../dispatch/activity.ts'
 import type { ProbeAnswer } from '../../dispatch/key-probe.ts'
-import type { Outcome } from '../../dispatch/outcome.ts'
+import type { CancelOutcome, Outcome } from '../../dispatch/outcome.ts'
 import type { ProviderEvent } from '../../dispatch/provider-event.ts'
 import type { HttpClient } from '../../http-client.ts'
 import type { Clock } from '../../time.ts'
@@ -24,6 +24,17 @@ export interface DeliverCommand {
   readonly activity: Activity
   /** Parsed body as Reten sent it, for adapters that pass it on. */
   readonly body: unknown
+}
+
+/** One task to cancel. The activity is not at hand: its body may be gone by then. */
+export interface CancelCommand {
+  readonly connection: string
+  readonly dispatchId: string
+  readonly activityId: string
+  /** The one it was delivered with. */
+  readonly idempotencyKey: string
+  /** The provider's own id of the task; undefined where it never told one, or where no answer came. */
+  readonly providerTaskId: string | undefined
 }
 
 /** The code of a lookup's `retry`: it is surely not there, so it may be delivered again. */
@@ -50,6 +61,11 @@ export interface Adapter {
   preview?(command: DeliverCommand): string
   /** Finds a task by our id; present where `idempotency` is `lookup`. */
   lookup?(command: DeliverCommand, signal: AbortSignal): Promise<LookupOutcome>
+  /**
+   * Has the provider cancel a task; absent where it cannot. Asked again whenever an answer was lost, so a task that is cancelled
+   * already is `canceled`, and one that is done is `too_late`. Throws only for faults of ours.
+   */
+  cancel?(command: CancelCommand, signal: AbortSignal): Promise<CancelOutcome>
   /**
    * Authenticates and makes a harmless call that needs it: tells whether a key that was refused is good by now. Where it is
    * absent, one delivery is let through every so often instead.

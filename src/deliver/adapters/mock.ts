@@ -36,6 +36,11 @@ export const createMockAdapter: CreateAdapter = (input: AdapterInput): Adapter =
       }
       return complete(command, types, clock.now())
     },
+    cancel: async () => ({
+      kind: 'too_late',
+      code: 'done_at_once',
+      message: 'the mock does its work in the moment it takes it',
+    }),
     close: () => Promise.resolve(),
   }
 }

@@ -149,6 +149,24 @@ export const YOM_PROBE_EXTERNAL_ID = 'reten-dispatch-receiver-probe'
 // Assumption 13: any other status means what http-outcome.ts says of it, 403 included: it is the tenant's permission or the
 // tenant's task feature that is missing, so the connection is paused rather than each activity failed.
 
+/**
+ * Assumption 14: a task that is not done is cancelled by a POST without a body at this path; 409 says that it is done, and a
+ * task that is cancelled already is answered like one that is cancelled now. Setting `cancel`: `post` believes it; `none`, the
+ * default, asks nothing of YOM and has a person cancel there.
+ */
+export const YOM_CANCELS = ['none', 'post'] as const
+export type YomCancelWay = (typeof YOM_CANCELS)[number]
+export const yomCancelPath = (taskPath: string, taskId: string): string =>
+  `${taskPath}/${encodeURIComponent(taskId)}/cancel`
+
+/** Whether a 2xx says that the task is cancelled: nothing at all, or an object that is no error. */
+export function readYomCanceled(answer: HttpAnswer): boolean {
+  if (answer.body.trim() === '') return true
+  const reading = readJson(answer.body)
+  const record = reading.isJson ? readRecord(reading.value) : undefined
+  return record !== undefined && !isYomError(record)
+}
+
 function isBadStatus(value: unknown): boolean {
   return (typeof value === 'number' && value >= 400) || value === 'error' || value === 'failed'
 }

@@ -1,12 +1,11 @@
 // One authorized call to YOM, within one deadline: gets a token where one is needed, and gets another once when YOM says
 // that it is no longer good. A 401 did nothing, so that second call is no repeat of anything.
-import type { Outcome } from '../../dispatch/outcome.ts'
 import { createExcerpt } from '../../http-answer.ts'
 import { HttpFault } from '../../http-client.ts'
 import type { HttpAnswer } from '../../http-client.ts'
 import type { AdapterInput } from './adapter.ts'
 import { readFaultOutcome } from './http-outcome.ts'
-import type { OutcomeContext } from './http-outcome.ts'
+import type { NotAccepted, OutcomeContext } from './http-outcome.ts'
 import { YOM_API_KEY_HEADER, yomBearerHeaders } from './yom-assumptions.ts'
 import type { YomSettings } from './yom-settings.ts'
 import { createYomTokens } from './yom-token.ts'
@@ -31,7 +30,7 @@ export interface YomAnswered {
 /** No answer, or no token: that is the outcome. */
 export interface YomUnanswered {
   readonly kind: 'none'
-  readonly outcome: Outcome
+  readonly outcome: NotAccepted
 }
 
 export interface YomCall {
@@ -115,7 +114,7 @@ function isTokenRefused(sent: YomAnswered | YomUnanswered): boolean {
   return sent.kind === 'answer' && sent.answer.status === 401
 }
 
-function none(outcome: Outcome): YomUnanswered {
+function none(outcome: NotAccepted): YomUnanswered {
   return { kind: 'none', outcome }
 }
 

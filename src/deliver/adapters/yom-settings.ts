@@ -1,7 +1,7 @@
 import type { AdapterCapabilities, AdapterInput } from './adapter.ts'
 import { createSettingsReader } from './adapter-settings.ts'
-import { YOM_COMPLETIONS, YOM_IDEMPOTENCIES, YOM_TASK_PATH } from './yom-assumptions.ts'
-import type { YomIdempotency } from './yom-assumptions.ts'
+import { YOM_CANCELS, YOM_COMPLETIONS, YOM_IDEMPOTENCIES, YOM_TASK_PATH } from './yom-assumptions.ts'
+import type { YomCancelWay, YomIdempotency } from './yom-assumptions.ts'
 
 export type YomCredentials =
   | { readonly kind: 'api_key'; readonly apiKey: string }
@@ -13,6 +13,7 @@ export interface YomSettings {
   readonly taskPath: string
   readonly idempotency: YomIdempotency
   readonly completion: Extract<AdapterCapabilities['completion'], 'webhook' | 'none'>
+  readonly cancel: YomCancelWay
   readonly timeoutMs: number
   readonly credentials: YomCredentials
 }
@@ -33,6 +34,7 @@ export function readYomSettings(input: AdapterInput): YomSettings {
     taskPath: reader.path('task_path', YOM_TASK_PATH),
     idempotency: reader.word('idempotency', YOM_IDEMPOTENCIES, 'key'),
     completion: reader.word('completion', YOM_COMPLETIONS, 'webhook'),
+    cancel: reader.word('cancel', YOM_CANCELS, 'none'),
     timeoutMs: reader.integer('timeout_ms', TIMEOUT_BOUNDS_MS, DEFAULT_TIMEOUT_MS),
   }
   if (settings.baseUrl.includes('?')) reader.fault('base_url', 'must not hold a query')

@@ -1,6 +1,5 @@
 // Tokens by YOM's client credentials grant: cached for their life, asked for once however many deliveries wait.
 // A grant never sends a task, so whatever happens to it, no delivery's fate is unknown because of it.
-import type { Outcome } from '../../dispatch/outcome.ts'
 import { readJson, readRecord } from '../../http-answer.ts'
 import { HttpFault } from '../../http-client.ts'
 import type { HttpAnswer, HttpClient } from '../../http-client.ts'
@@ -8,12 +7,13 @@ import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../time.ts'
 import type { Clock } from '../../time.ts'
 import { untilAborted } from '../../until-aborted.ts'
 import { isSuccess, readFaultOutcome, readStatusOutcome } from './http-outcome.ts'
+import type { NotAccepted } from './http-outcome.ts'
 import { YOM_GRANT_PATH, YOM_TOKEN_LIFE_WITHOUT_EXP_MS } from './yom-assumptions.ts'
 
 export type TokenReading =
   | { readonly kind: 'token'; readonly token: string }
   /** No token: the outcome of the delivery that needed one; never `ambiguous`. */
-  | { readonly kind: 'none'; readonly outcome: Outcome }
+  | { readonly kind: 'none'; readonly outcome: NotAccepted }
 
 export interface YomTokens {
   /** A token that should still be good. Gives up, as a `retry`, when `signal` aborts; others keep waiting. */
@@ -134,7 +134,7 @@ async function grant(input: YomTokensInput, signal: AbortSignal): Promise<TokenR
   }
 }
 
-function none(outcome: Outcome): TokenReading {
+function none(outcome: NotAccepted): TokenReading {
   return { kind: 'none', outcome }
 }
 

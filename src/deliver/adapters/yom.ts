@@ -2,7 +2,7 @@
 import type { ProbeAnswer } from '../../dispatch/key-probe.ts'
 import type { Accepted, Outcome } from '../../dispatch/outcome.ts'
 import { NOT_FOUND } from './adapter.ts'
-import type { Adapter, AdapterInput, CreateAdapter, DeliverCommand, LookupOutcome } from './adapter.ts'
+import type { Adapter, AdapterInput, CancelCommand, CreateAdapter, DeliverCommand, LookupOutcome } from './adapter.ts'
 import { describeAnswer, isSuccess, isTakenBefore, readProbeAnswer, readStatusOutcome } from './http-outcome.ts'
 import { createReplyResultReader } from './reply-result.ts'
 import type { ReadReplyResult } from './reply-result.ts'
@@ -17,6 +17,7 @@ import {
   readYomFound,
   toYomTask,
 } from './yom-assumptions.ts'
+import { cancelAtYom } from './yom-cancel.ts'
 import { readYomSettings } from './yom-settings.ts'
 
 /** A created task is small; a list of one, too. */
@@ -24,13 +25,18 @@ const MAX_RESPONSE_BYTES = 262_144
 
 /**
  * The adapter `yom`. Settings: `base_url` (with YOM's `/api/v2`), `task_path`, `idempotency` (`key`, `lookup`, `none`),
- * `completion` (`webhook`, `none`), `timeout_ms`; secrets: `api_key`, or `client_id` and `client_secret`. A delivery ends
+ * `completion` (`webhook`, `none`), `cancel` (`none`, `post`), `timeout_ms`; secrets: `api_key`, or `client_id` and `client_secret`. A delivery ends
  * within `timeout_ms`, token included. Throws RCV_ADAPTER_SETTINGS.
  */
 export const createYomAdapter: CreateAdapter = (input: AdapterInput): Adapter => {
   const settings = readYomSettings(input)
   const readResult = createReplyResultReader()
   const call = createYomCall(settings, input)
+  const { taskPath } = settings
+  const lookup = (command: Searched, signal: AbortSignal): Promise<LookupOutcome> =>
+    lookUp(call, taskPath, command, signal)
+  const maxResponseBytes = MAX_RESPONSE_BYTES
+  const canceling = { call, taskPath, maxResponseBytes, lookUp: settings.idempotency === 'lookup' ? lookup : undefined }
 
   return {
     provider: 'yom',
@@ -41,8 +47,9 @@ export const createYomAdapter: CreateAdapter = (input: AdapterInput): Adapter =>
       return sent.kind === 'answer' ? readDelivered(sent, command, readResult) : sent.outcome
     },
     probe: async (signal) => readYomProbe(await call.send(probeRequest(settings.taskPath), signal)),
-    ...(settings.idempotency === 'lookup'
-      ? { lookup: (command: DeliverCommand, signal: AbortSignal) => lookUp(call, settings.taskPath, command, signal) }
+    ...(settings.idempotency === 'lookup' ? { lookup } : {}),
+    ...(settings.cancel === 'post'
+      ? { cancel: (command: CancelCommand, signal: AbortSignal) => cancelAtYom(canceling, command, signal) }
       : {}),
     close() {
       call.close()
@@ -96,16 +103,13 @@ function probeRequest(taskPath: string): YomRequest {
 function readYomProbe(sent: YomAnswered | YomUnanswered): ProbeAnswer {
   if (sent.kind === 'answer') return readProbeAnswer(sent.answer, sent.context)
   const { outcome } = sent
-  if (outcome.kind === 'accepted') return { kind: 'good' }
   return { kind: outcome.kind === 'unauthorized' ? 'refused' : 'unknown', message: outcome.message }
 }
 
-async function lookUp(
-  call: YomCall,
-  taskPath: string,
-  command: DeliverCommand,
-  signal: AbortSignal,
-): Promise<LookupOutcome> {
+/** What a task is searched by. */
+type Searched = Pick<DeliverCommand, 'idempotencyKey'>
+
+async function lookUp(call: YomCall, taskPath: string, command: Searched, signal: AbortSignal): Promise<LookupOutcome> {
   const externalId = command.idempotencyKey
   const query = new URLSearchParams({ [YOM_EXTERNAL_ID_QUERY]: externalId })
   const sent = await call.send(

@@ -1,6 +1,6 @@
 // What adapters are built from and called with in tests.
 import type { Test } from 'tap'
-import type { AdapterInput, DeliverCommand } from '../../../src/deliver/adapters/adapter.ts'
+import type { AdapterInput, CancelCommand, DeliverCommand } from '../../../src/deliver/adapters/adapter.ts'
 import type { Activity } from '../../../src/dispatch/activity.ts'
 import { createHttpClient } from '../../../src/http-client.ts'
 import type { HttpClient } from '../../../src/http-client.ts'
@@ -67,6 +67,12 @@ export function buildCommand(overrides: Partial<DeliverCommand> = {}): DeliverCo
     body: { id: '0b6f7f0e-3c1a-4f7e-9f55-6a2f1f6f0a11', commerce: { externalId: 'C-1042' } },
     ...overrides,
   }
+}
+
+export function buildCancelCommand(overrides: Partial<CancelCommand> = {}): CancelCommand {
+  const { connection, dispatchId, idempotencyKey, activity } = buildCommand()
+  const { activityId } = activity
+  return { connection, dispatchId, idempotencyKey, activityId, providerTaskId: 'T-8841', ...overrides }
 }
 
 /** A signal that never aborts. */

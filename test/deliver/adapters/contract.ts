@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import type { Adapter, AdapterInput } from '../../../src/deliver/adapters/adapter.ts'
 import type { Outcome } from '../../../src/dispatch/outcome.ts'
 import { sendJson, serve, serveBytes, unusedOrigin } from '../../support/local-server.ts'
-import { NOW_MS, buildCommand, buildInput, patience } from './adapter-fixture.ts'
+import { NOW_MS, buildCancelCommand, buildCommand, buildInput, patience } from './adapter-fixture.ts'
 
 export interface ContractSubject {
   /** Builds the adapter for a provider at `origin`. */
@@ -169,7 +169,10 @@ export async function testAdapterContract(t: Test, subject: ContractSubject): Pr
     await t.test(`is ambiguous on ${when}`, async (t) => {
       const origin = await serveBytes(t, onRequest)
 
-      const outcome = await create(t, origin, 300).deliver(buildCommand(), patience())
+      const outcome = await create(t, origin, code === 'timeout' ? 300 : LONG_TIMEOUT_MS).deliver(
+        buildCommand(),
+        patience(),
+      )
 
       t.match(outcome, { kind: 'ambiguous', code })
     })
@@ -205,6 +208,66 @@ export async function testAdapterContract(t: Test, subject: ContractSubject): Pr
     t.equal(adapter.preview?.(buildCommand()), outcome.exchange?.request, 'and a preview is what was sent')
   })
 }
+
+/** Runs the part of the contract about cancelling, for an adapter whose settings say that its provider can. */
+export async function testCancelContract(t: Test, subject: Pick<ContractSubject, 'create'>): Promise<void> {
+  const cancel = async (t: Test, origin: string, timeoutMs = LONG_TIMEOUT_MS) => {
+    const adapter = subject.create(origin, timeoutMs, buildInput(t, { secrets: { unrelated: SECRET } }))
+    t.teardown(() => adapter.close())
+    return adapter.cancel?.(buildCancelCommand(), patience())
+  }
+
+  for (const { when, answer, expected } of CANCEL_CASES) {
+    await t.test(`a cancellation is ${expected.kind} on ${when}`, async (t) => {
+      const provider = await serve(t, answer)
+
+      t.match(await cancel(t, provider.origin), expected)
+      t.equal(provider.received.length, 1, 'and calls once')
+      t.equal(provider.received[0]?.method, 'POST')
+    })
+  }
+
+  await t.test('a cancellation without an answer is ambiguous, and one that nobody heard is retry', async (t) => {
+    const provider = await serve(t, () => {})
+
+    t.match(await cancel(t, provider.origin, SHORT_TIMEOUT_MS), { kind: 'ambiguous', code: 'timeout' })
+    t.match(await cancel(t, await unusedOrigin()), { kind: 'retry', code: 'connection_refused' })
+  })
+
+  await t.test('a cancellation shows what went over the wire, without secrets', async (t) => {
+    const provider = await serve(t, (response) => sendJson(response, 400, { message: `no: ${SECRET}` }))
+
+    const outcome = await cancel(t, provider.origin)
+
+    t.notMatch(JSON.stringify(outcome), SECRET)
+    t.match(outcome, { message: /no: \[secret\]/, exchange: { request: /^POST .*/, status: 400 } })
+  })
+}
+
+const CANCEL_CASES: readonly (Omit<AnswerCase, 'expected'> & { readonly expected: { readonly kind: string } })[] = [
+  {
+    when: '200',
+    answer: (response) => sendJson(response, 200, { status: 'CANCELLED' }),
+    expected: { kind: 'canceled', exchange: { status: 200 } } as { readonly kind: string },
+  },
+  { when: '204', answer: (response) => response.writeHead(204).end(), expected: { kind: 'canceled' } },
+  {
+    when: '409',
+    answer: (response) => sendJson(response, 409, { message: 'the task is done' }),
+    expected: { kind: 'too_late', code: 'http_409', message: /the task is done/ } as { readonly kind: string },
+  },
+  {
+    when: '409 with Retry-After',
+    answer: (response) => sendJson(response, 409, {}, { 'retry-after': '5' }),
+    expected: { kind: 'retry' },
+  },
+  { when: '400', answer: (response) => sendJson(response, 400, {}), expected: { kind: 'rejected' } },
+  { when: '401', answer: (response) => sendJson(response, 401, {}), expected: { kind: 'unauthorized' } },
+  { when: '404 of the API', answer: (response) => sendJson(response, 404, {}), expected: { kind: 'rejected' } },
+  { when: '429', answer: (response) => sendJson(response, 429, {}), expected: { kind: 'throttled' } },
+  { when: '500', answer: (response) => sendJson(response, 500, {}), expected: { kind: 'ambiguous' } },
+  { when: '503', answer: (response) => sendJson(response, 503, {}), expected: { kind: 'retry' } },
+]
 
 function answerCases(subject: ContractSubject): readonly AnswerCase[] {
   const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) => {

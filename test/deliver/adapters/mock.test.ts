@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ResultTypeView } from '../../../src/deliver/adapters/adapter.ts'
 import { createMockAdapter } from '../../../src/deliver/adapters/mock.ts'
-import { NOW_MS, buildCommand, buildInput, createTestClock, patience } from './adapter-fixture.ts'
+import { NOW_MS, buildCancelCommand, buildCommand, buildInput, createTestClock, patience } from './adapter-fixture.ts'
 
 const TYPES: readonly ResultTypeView[] = [
   { code: 'SALE_COMPLETED', requiresFutureScheduledAt: false },
@@ -98,6 +98,12 @@ t.test('createMockAdapter', async (t) => {
 
     t.same(adapter.capabilities, { idempotency: 'key', completion: 'reply' })
     t.match(adapter.preview?.(buildCommand()), /calls nobody/)
+  })
+
+  t.test('says of a cancellation that the work is done', async (t) => {
+    const adapter = createMockAdapter(buildInput(t))
+
+    t.match(await adapter.cancel?.(buildCancelCommand(), patience()), { kind: 'too_late', code: 'done_at_once' })
   })
 
   t.test('knows no settings', async (t) => {

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { createWebhookAdapter } from '../../../src/deliver/adapters/webhook.ts'
 import { sendJson, serve } from '../../support/local-server.ts'
-import { buildCommand, buildInput, patience } from './adapter-fixture.ts'
-import { testAdapterContract } from './contract.ts'
+import { buildCancelCommand, buildCommand, buildInput, patience } from './adapter-fixture.ts'
+import { testAdapterContract, testCancelContract } from './contract.ts'
 
 t.test('createWebhookAdapter', async (t) => {
   await t.test('keeps the contract', (t) =>
@@ -15,6 +15,36 @@ t.test('createWebhookAdapter', async (t) => {
       onErrorUnder200: { kind: 'accepted', providerTaskId: undefined },
     }),
   )
+
+  await t.test('keeps the contract of cancelling', (t) =>
+    testCancelContract(t, {
+      create: (origin, timeoutMs, input) => {
+        const settings = { url: `${origin}/hook`, cancel_url: `${origin}/cancel?sig=hush`, timeout_ms: timeoutMs }
+        return createWebhookAdapter({ ...input, settings })
+      },
+    }),
+  )
+
+  t.test('posts a cancellation with every id to the URL for it, which is shown without its query', async (t) => {
+    const provider = await serve(t, (response) => sendJson(response, 200, {}))
+    const settings = { url: `${provider.origin}/hook`, cancel_url: `${provider.origin}/cancel?sig=hush` }
+    const input = buildInput(t, { settings, secrets: { auth_token: 'tok-1234' } })
+    const command = buildCancelCommand()
+
+    const outcome = await createWebhookAdapter(input).cancel?.(command, patience())
+
+    const [request] = provider.received
+    t.match(request, {
+      path: '/cancel?sig=hush',
+      headers: { authorization: 'Bearer tok-1234', 'idempotency-key': command.idempotencyKey },
+    })
+    t.same(JSON.parse(request?.body ?? ''), command)
+    t.notMatch(JSON.stringify(outcome), /hush/)
+  })
+
+  t.test('cancels nothing without a URL for it', async (t) => {
+    t.notOk('cancel' in createWebhookAdapter(buildInput(t, { settings: { url: 'https://hooks.example' } })))
+  })
 
   t.test('posts the activity as read and the body as sent, with the token and the key', async (t) => {
     const provider = await serve(t, (response) => sendJson(response, 200, {}))

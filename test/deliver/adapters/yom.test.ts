@@ -5,8 +5,8 @@ import type { Adapter, AdapterInput } from '../../../src/deliver/adapters/adapte
 import { createYomAdapter } from '../../../src/deliver/adapters/yom.ts'
 import { sendJson, serve, unusedOrigin } from '../../support/local-server.ts'
 import type { Answerer, LocalServer } from '../../support/local-server.ts'
-import { buildActivity, buildCommand, buildInput, patience } from './adapter-fixture.ts'
-import { testAdapterContract } from './contract.ts'
+import { buildActivity, buildCancelCommand, buildCommand, buildInput, patience } from './adapter-fixture.ts'
+import { testAdapterContract, testCancelContract } from './contract.ts'
 
 const API_KEY = 'yom-key-1234'
 
@@ -201,6 +201,76 @@ t.test('createYomAdapter', async (t) => {
         JSON.stringify(fault),
       )
     }
+  })
+})
+
+t.test('cancel of createYomAdapter', async (t) => {
+  await t.test('keeps the contract', (t) =>
+    testCancelContract(t, {
+      create: (origin, timeoutMs, input) =>
+        createYomAdapter({
+          ...input,
+          settings: { base_url: `${origin}/api/v2`, timeout_ms: timeoutMs, cancel: 'post' },
+          secrets: { ...input.secrets, api_key: API_KEY },
+        }),
+    }),
+  )
+
+  t.test('is not there unless a setting says that YOM can', async (t) => {
+    t.notOk('cancel' in open(t, { origin: 'https://yom.example' }))
+  })
+
+  t.test("posts to the task by YOM's own id, whatever characters that has", async (t) => {
+    const provider = await serve(t, (response) => sendJson(response, 200, { status: 'CANCELLED' }))
+
+    const adapter = open(t, provider, { cancel: 'post' })
+    const outcome = await adapter.cancel?.(buildCancelCommand({ providerTaskId: 'T/1 ?' }), patience())
+
+    t.match(outcome, { kind: 'canceled' })
+    t.match(provider.received, [
+      { method: 'POST', path: '/api/v2/activities/T%2F1%20%3F/cancel', headers: { 'x-api-key': API_KEY } },
+    ])
+  })
+
+  t.test("does not take an error's body, or a page, under a good status for a cancellation", async (t) => {
+    const provider = await serve(t, (response, _request, number) =>
+      number === 1 ? sendJson(response, 200, { success: false, message: 'no' }) : response.end('<html>'),
+    )
+    const adapter = open(t, provider, { cancel: 'post' })
+
+    for (const _ of [1, 2]) {
+      t.match(await adapter.cancel?.(buildCancelCommand(), patience()), { kind: 'ambiguous', code: 'error_under_2xx' })
+    }
+  })
+
+  t.test('searches for the task where no answer told its id', async (t) => {
+    const command = buildCancelCommand({ providerTaskId: undefined })
+    const rows = [{ externalId: command.idempotencyKey, internalTaskId: 'T-2' }]
+    const cancelAfter = async (t: Test, answer: Answerer) => {
+      const provider = await serve(t, (response, request, number) =>
+        request.method === 'GET' ? answer(response, request, number) : sendJson(response, 200, {}),
+      )
+      const outcome = await open(t, provider, { cancel: 'post', idempotency: 'lookup' }).cancel?.(command, patience())
+      return { outcome, paths: provider.received.map(({ path }) => path) }
+    }
+
+    const found = await cancelAfter(t, (response) => sendJson(response, 200, rows))
+    t.match(found.outcome, { kind: 'canceled' })
+    t.equal(found.paths.at(-1), '/api/v2/activities/T-2/cancel')
+
+    const absent = await cancelAfter(t, (response) => sendJson(response, 200, []))
+    t.match(absent, { outcome: { kind: 'canceled' }, paths: { length: 1 } }, 'there is nothing to cancel')
+
+    t.match((await cancelAfter(t, (response) => sendJson(response, 503, {}))).outcome, { kind: 'ambiguous' })
+  })
+
+  t.test('is rejected where no answer told its id and YOM cannot be searched', async (t) => {
+    const adapter = open(t, { origin: await unusedOrigin() }, { cancel: 'post' })
+
+    t.match(await adapter.cancel?.(buildCancelCommand({ providerTaskId: undefined }), patience()), {
+      kind: 'rejected',
+      code: 'task_id_unknown',
+    })
   })
 })
 
