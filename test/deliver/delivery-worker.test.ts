@@ -243,6 +243,39 @@ t.test('createDeliveryWorker', async (t) => {
     t.equal(new Set(adapter.calls.map((call) => call.key)).size, 60)
   })
 
+  t.test('and another one beside it keep the order per commerce, one after another without a pause', async (t) => {
+    const underWay = new Set<unknown>()
+    const told = new Map<string, string[]>()
+    let calls = 0
+    await addScripted(
+      'one',
+      async ({ activity }) => {
+        const { commerceExternalId: commerce, activityId: id } = activity
+        t.notOk(underWay.has(commerce), 'one at a time')
+        underWay.add(commerce)
+        await new Promise((resolve) => setImmediate(resolve))
+        underWay.delete(commerce)
+        if ((calls += 1) % 7 === 0) return { kind: 'retry', code: 'http_503', message: 'busy' }
+        told.set(commerce, [...(told.get(commerce) ?? []), id])
+        return ACCEPTED
+      },
+      { ordering: 'commerce', retry_delays: [0.01, 0.01, 0.01, 0.01] },
+    )
+    for (let number = 10; number < 40; number += 1) {
+      const commerceId = `C-${number % 3}`
+      const body = Buffer.from(JSON.stringify({ id: `A-${number}`, commerce: { externalId: commerceId } }))
+      await storeDispatch(db, `A-${number}`, { connection: 'one', commerceId, body })
+    }
+    const workers = [(await createWorker()).worker, (await createWorker()).worker]
+    for (const worker of workers) void worker.start()
+
+    await until(async () => (await db.selectFrom('jobs').select('id').execute()).length === 0)
+    await Promise.all(workers.map((worker) => worker.stop()))
+
+    t.equal([...told.values()].flat().length, 30)
+    for (const ids of told.values()) t.same(ids, ids.toSorted(), 'in the order of arrival')
+  })
+
   t.test('leaves to others what it does not have: a claim of another worker stays', async (t) => {
     await addScripted('one', untilGivenUp(ACCEPTED))
     await storeDispatch(db, 'A-1', { connection: 'one' })

@@ -45,6 +45,26 @@ async function backDate(db: Db, dispatchId: string, seconds: number): Promise<vo
   )
 }
 
+/** Jobs that were due, claimed and done long ago. */
+async function addDone(db: Db, count: number): Promise<void> {
+  await sql`
+    insert into jobs (kind, connection, dispatch_id, commerce_id, seq, due_at)
+    select 'deliver', 'acme', gen_random_uuid(), 'C-1', 0, now() - interval '1 hour' from generate_series(1, ${count}::int)`.execute(
+    db,
+  )
+  await sql`update jobs set leased_until = now() - interval '1 hour', claimed_by = 'w'`.execute(db)
+  await sql`delete from jobs`.execute(db)
+}
+
+/** Entries of the indexes that were read so far, by this session and by those that told. */
+async function entriesRead(db: Db): Promise<{ jobs_due: number; jobs_leased: number }> {
+  await sql`select pg_stat_force_next_flush()`.execute(db)
+  const { rows } = await sql<{ name: string; entries: number }>`
+    select indexrelname as name, idx_tup_read as entries from pg_stat_user_indexes where relname = 'jobs'`.execute(db)
+  const of = (name: string): number => rows.find((row) => row.name === name)?.entries ?? 0
+  return { jobs_due: of('jobs_due'), jobs_leased: of('jobs_leased') }
+}
+
 const names = async (search: DueSearch): Promise<string[]> =>
   (await search.find()).map((due) => due.connection).toSorted((a, b) => (a < b ? -1 : 1))
 
@@ -151,6 +171,37 @@ void t.test('createDueSearch', async (t) => {
     t.same(await search.find(), [])
     pass(SWEEP_EVERY_MS * 5)
     t.same(await names(search), ['acme'])
+  })
+
+  await t.test('walks past deleted jobs once, where a transaction keeps them in the indexes', async (t) => {
+    const { url } = await openTestDatabase(t)
+    const { db } = await openTestDatabase(t, url, { poolSize: 1 }) // one session: it tells all it has read
+    const { db: other } = await openTestDatabase(t, url)
+    await addConnection(db)
+    const search = createDueSearch(db, { kind: 'deliver', leaseSeconds: 60 })
+    await other
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .execute(async (tx) => {
+        await sql`select from jobs`.execute(tx)
+        await addDone(db, 3_000)
+        await addDue(db, ['a'])
+        await search.find()
+
+        const before = await entriesRead(db)
+        await search.find() // leases are counted from the beginning once
+        const known = await entriesRead(db)
+        t.ok(known.jobs_due - before.jobs_due < 100)
+        t.equal((await claimFound(db, search)).length, 1)
+        const claimed = await entriesRead(db)
+        t.ok(claimed.jobs_due - known.jobs_due < 100)
+        t.ok(claimed.jobs_leased - known.jobs_leased < 100)
+
+        await claim(db)
+        const walked = await entriesRead(db)
+        t.ok(walked.jobs_due - claimed.jobs_due >= 3_000, 'without a horizon')
+        t.ok(walked.jobs_leased - claimed.jobs_leased >= 3_000, 'without a horizon')
+      })
   })
 
   await t.test('lets claims count every lease, however they race', async (t) => {
