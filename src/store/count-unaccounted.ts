@@ -37,10 +37,26 @@ export async function countUnaccounted(db: Db, beforeSeq?: number, sliceRows = S
   return { unaccounted: row?.unaccounted ?? 0, nextBeforeSeq: isFull ? (row.oldest ?? undefined) : undefined }
 }
 
-/** Counts jobs without a dispatch among the oldest: as the backlog moves on, those are the ones that stay. */
+/**
+ * Counts jobs among the oldest that lead nowhere: their dispatch or the result they are to report does not exist. As the backlog
+ * moves on, those are the ones that stay.
+ */
 export async function countStrayJobs(db: Db): Promise<number> {
   const { rows } = await sql<{ stray: number }>`
-    select count(*) as stray from (select dispatch_id from jobs order by id limit ${SLICE_ROWS}) as oldest
-    where not exists (select from dispatches d where d.id = oldest.dispatch_id)`.execute(db)
+    select count(*) as stray from (select dispatch_id, result_id from jobs order by id limit ${SLICE_ROWS}) as oldest
+    where not exists (select from dispatches d where d.id = oldest.dispatch_id)
+      or (result_id is not null and not exists (select from results r where r.id = oldest.result_id))`.execute(db)
   return rows[0]?.stray ?? 0
+}
+
+/** Counts all of it at once, over the whole ledger: for tests and for whoever can wait. The backlog is looked at as above. */
+export async function countAllUnaccounted(db: Db): Promise<number> {
+  let total = await countStrayJobs(db)
+  let beforeSeq: number | undefined
+  do {
+    const slice = await countUnaccounted(db, beforeSeq)
+    total += slice.unaccounted
+    beforeSeq = slice.nextBeforeSeq
+  } while (beforeSeq !== undefined)
+  return total
 }

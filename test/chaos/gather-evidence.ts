@@ -1,7 +1,7 @@
 import type { RetenSandbox } from '../../src/sandbox/start-reten-sandbox.ts'
 import type { YomSandbox } from '../../src/sandbox/start-yom-sandbox.ts'
 import { createSilentLogger } from '../../src/logger.ts'
-import { countStrayJobs, countUnaccounted } from '../../src/store/count-unaccounted.ts'
+import { countAllUnaccounted } from '../../src/store/count-unaccounted.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import type { Db } from '../../src/store/database.ts'
 import type { Evidence, MadeTask, SentActivity, StoredDispatch } from './judge.ts'
@@ -69,15 +69,4 @@ async function readLedger(db: Db, parked: ReadonlySet<string>): Promise<StoredDi
     reasonCode: row.reason_code,
     isParked: parked.has(row.id),
   }))
-}
-
-async function countAllUnaccounted(db: Db): Promise<number> {
-  let total = await countStrayJobs(db)
-  let beforeSeq: number | undefined
-  do {
-    const slice = await countUnaccounted(db, beforeSeq)
-    total += slice.unaccounted
-    beforeSeq = slice.nextBeforeSeq
-  } while (beforeSeq !== undefined)
-  return total
 }

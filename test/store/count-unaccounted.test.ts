@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { countUnaccounted } from '../../src/store/count-unaccounted.ts'
+import { countAllUnaccounted, countUnaccounted } from '../../src/store/count-unaccounted.ts'
 import { addConnectionRow, failDispatch, openTestDb, storeDispatch } from '../ops/ops-fixture.ts'
 
 void t.test('countUnaccounted', async (t) => {
@@ -42,5 +43,30 @@ void t.test('countUnaccounted', async (t) => {
       .values({ ...result, status: 'EFFECTIVE', code: 'SALE' })
       .execute()
     t.equal((await countUnaccounted(db)).unaccounted, 1)
+  })
+
+  await t.test('finds each kind of row that nothing carries on, in one go', async (t) => {
+    const { db } = await openTestDb(t)
+    for (const activity of ['c1', 'c2', 'c3', 'c4']) await storeDispatch(db, activity)
+    t.equal(await countAllUnaccounted(db), 0)
+    const [, , reported] = await db.selectFrom('dispatches').selectAll().orderBy('seq').execute()
+    if (reported === undefined) throw new Error('nothing was stored')
+    const { connection, commerce_id, seq } = reported
+
+    await db.deleteFrom('jobs').where('seq', '=', 1).execute()
+    t.equal(await countAllUnaccounted(db), 1, 'a received dispatch without a job')
+    await db.deleteFrom('dispatches').where('seq', '=', 2).execute()
+    t.equal(await countAllUnaccounted(db), 2, 'a job without a dispatch')
+    const result = { dispatch_id: reported.id, connection, source: 'webhook', occurred_at: new Date() } as const
+    await db
+      .insertInto('results')
+      .values({ ...result, status: 'EFFECTIVE', code: 'SALE' })
+      .execute()
+    t.equal(await countAllUnaccounted(db), 3, 'a pending result without a job')
+    await db
+      .insertInto('jobs')
+      .values({ kind: 'report', connection, dispatch_id: reported.id, commerce_id, seq, result_id: randomUUID() })
+      .execute()
+    t.equal(await countAllUnaccounted(db), 4, 'a job without a result')
   })
 })
