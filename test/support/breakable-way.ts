@@ -39,6 +39,8 @@ export async function openBreakableWay(t: Scope, url: string): Promise<Breakable
     sockets.add(near)
     const far = connect(Number(target.port), target.hostname)
     far.on('error', () => near.destroy())
+    // A server that hangs up is heard of, unless nothing is heard at all.
+    far.on('end', () => state === 'open' && near.end())
     const pair = [near, far] as const
     pairs.add(pair)
     near.on('close', () => {
