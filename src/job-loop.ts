@@ -1,8 +1,11 @@
 // The loop behind every worker: claim, run what was claimed side by side, claim again. It sleeps until it is nudged or until
 // the next poll, so that a lost nudge costs a moment and never a job.
+//
+// It never stops silently: a claim that fails or does not come back is logged, shown as the loop's fault and made anew, with
+// longer and longer pauses; what a late one brings is run all the same. A fault in the loop itself ends the process.
 import type { Logger } from './logger.ts'
 import type { Service } from './services.ts'
-import { pause } from './time.ts'
+import { LateError, pause, within } from './time.ts'
 
 export interface JobLoopOptions<Job> {
   readonly name: string
@@ -18,6 +21,8 @@ export interface JobLoopOptions<Job> {
   readonly pollMs?: number
   /** Milliseconds until there may be something to claim although nobody nudges; asked after a claim that found nothing. */
   readonly wakeInMs?: () => number
+  /** Milliseconds a claim may take before it is given up; default 60,000. */
+  readonly claimTimeoutMs?: number
   /** Milliseconds that `stop` lets running jobs finish before it aborts them; default 10,000. */
   readonly graceMs?: number
 }
@@ -32,6 +37,8 @@ export interface JobLoop extends Service {
 const POLL_MS = 1_000
 // Longer than any adapter's deadline needs to be, shorter than what platforms give a process to end (Fly.io: kill_timeout).
 const GRACE_MS = 10_000
+// Above everything that ends by itself: a statement, a connection on which nothing comes back.
+const CLAIM_TIMEOUT_MS = 60_000
 // After a fault of claiming (the database is away) the loop waits longer each time, up to this.
 const MAX_BACKOFF_MS = 10_000
 
@@ -74,9 +81,27 @@ export function createJobLoop<Job>(options: JobLoopOptions<Job>): JobLoop {
     await pause(ms, AbortSignal.any([waker.signal, stopping.signal]))
   }
 
+  const claimInTime = async (): Promise<readonly Job[]> => {
+    const claiming = options.claim()
+    const timeoutMs = options.claimTimeoutMs ?? CLAIM_TIMEOUT_MS
+    let isLate = false
+    claiming.then(
+      (jobs) => {
+        if (isLate) for (const job of jobs) void launch(job)
+      },
+      () => {}, // told below, or too late to matter
+    )
+    try {
+      return await within(claiming, timeoutMs, `a claim has not come back within ${timeoutMs} ms`)
+    } catch (error) {
+      isLate = true
+      throw error
+    }
+  }
+
   const turn = async (): Promise<void> => {
     isNudged = false
-    const jobs = await options.claim()
+    const jobs = await claimInTime()
     fault = undefined
     for (const job of jobs) void launch(job)
     if (jobs.length === 0) await rest(Math.min(options.pollMs ?? POLL_MS, options.wakeInMs?.() ?? Infinity))
@@ -90,7 +115,8 @@ export function createJobLoop<Job>(options: JobLoopOptions<Job>): JobLoop {
         backoffMs = 100
       } catch (error) {
         fault = error instanceof Error ? error.message : String(error)
-        logger.warn({ event: 'worker.claim_failed', worker: name, err: error, backoffMs }, `${name} cannot claim`)
+        const level = error instanceof LateError ? 'error' : 'warn'
+        logger[level]({ event: 'worker.claim_failed', worker: name, err: error, backoffMs }, `${name} cannot claim`)
         await pause(backoffMs, stopping.signal)
         backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)
       }

@@ -72,6 +72,8 @@ export interface Metrics {
   watchBreakers(read: () => readonly BreakerSample[]): void
   /** Says how to read the number of requests that wait for a database connection; read at scrape time, from memory. */
   watchPool(waiting: () => number): void
+  /** Says how to ask the parts that run for their faults; asked at scrape time, from memory. */
+  watchServices(services: readonly { readonly name: string; fault(): string | undefined }[]): void
   /** All metrics in the Prometheus text format. */
   expose(): Promise<string>
 }
@@ -99,6 +101,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     ['connection', 'kind'],
     () => readBreakers().map(({ state, ...labels }) => ({ labels, value: BREAKER_VALUES[state] })),
   )
+  let services: Parameters<Metrics['watchServices']>[0] = []
+  make.computedBy('service_fault', 'Whether a part of the service is at fault: 1; /health says why.', ['service'], () =>
+    services.map((service) => ({ labels: { service: service.name }, value: service.fault() === undefined ? 0 : 1 })),
+  )
   return Object.freeze({
     ...receiveMetrics(make),
     ...jobMetrics(make),
@@ -107,6 +113,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     },
     watchPool: (read: () => number) => {
       waiting = read
+    },
+    watchServices: (watched: typeof services) => {
+      services = watched
     },
     expose: () => registry.metrics(),
   })

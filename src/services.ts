@@ -1,5 +1,6 @@
 // Long-running parts share one small contract, are started in order and stopped together, each stop within a bound.
 import type { Logger } from 'pino'
+import { within } from './time.ts'
 
 /** A part that runs until it is stopped. `stop` finishes what was begun and gives the rest back. */
 export interface Service {
@@ -32,7 +33,7 @@ export async function stopServices(services: readonly Service[], timeoutMs: numb
   await Promise.all(
     services.map(async (service) => {
       try {
-        await within(service.stop(), timeoutMs)
+        await within(service.stop(), timeoutMs, `not stopped after ${timeoutMs} ms`)
       } catch (error) {
         logger.error(
           { event: 'service.stop_failed', service: service.name, err: error },
@@ -49,17 +50,5 @@ async function stopQuietly(service: Service): Promise<void> {
     await service.stop()
   } catch {
     // see above
-  }
-}
-
-async function within(work: Promise<void>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not stopped after ${timeoutMs} ms`)), timeoutMs)
-  })
-  try {
-    await Promise.race([work, deadline])
-  } finally {
-    clearTimeout(timer)
   }
 }

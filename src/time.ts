@@ -26,6 +26,22 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
+/** Work that has not come back in time. */
+export class LateError extends Error {}
+
+/** What `work` comes to; rejects with a LateError of these words when that takes longer than `timeoutMs`. The work goes on. */
+export async function within<T>(work: Promise<T>, timeoutMs: number, message: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new LateError(message)), timeoutMs)
+  })
+  try {
+    return await Promise.race([work, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 // Beyond these, ISO 8601 needs a sign that PostgreSQL does not read; PostgreSQL has no year 0.
 const EARLIEST_MS = Date.parse('0001-01-01T00:00:00.000Z')
 const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')

@@ -145,6 +145,30 @@ t.test('createJobLoop', async (t) => {
     t.equal(loop.fault(), undefined)
   })
 
+  t.test('gives up a claim that does not come back, says so, and runs what it brings all the same', async (t) => {
+    const stuck = Promise.withResolvers<readonly string[]>()
+    const queue = ['next']
+    const { loop, lines, ran, seen } = setUp({
+      claimTimeoutMs: 20,
+      claim: () => (seen.claims === 1 ? stuck.promise : Promise.resolve(queue.splice(0))),
+    })
+    void loop.start()
+    t.teardown(() => loop.stop())
+
+    await until(() => lines.length === 1)
+    t.match(lines, [
+      { level: 'error', event: 'worker.claim_failed', err: { message: /has not come back within 20 ms/ } },
+    ])
+    t.match(loop.fault(), /has not come back/)
+
+    await until(() => ran.length === 1)
+    t.equal(loop.fault(), undefined)
+    stuck.resolve(['late'])
+
+    await until(() => ran.length === 2)
+    t.strictSame(ran, ['next', 'late'])
+  })
+
   t.test('does not let nudges hurry a claim that does not succeed', async (t) => {
     const { loop, seen } = setUp({
       claim: async () => {

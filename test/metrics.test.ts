@@ -21,6 +21,7 @@ const NAMES = [
   'auth_failures_total counter',
   'key_used_total counter',
   'db_pool_waiting gauge',
+  'service_fault gauge',
   'build_info gauge',
 ]
 
@@ -67,6 +68,20 @@ void t.test('createMetrics', async (t) => {
     t.same(values, ['0', '1', '2'])
     metrics.watchBreakers(() => [])
     t.notMatch(await metrics.expose(), /breaker_state\{/)
+  })
+
+  await t.test('asks each part for its fault at the moment of the scrape', async (t) => {
+    const metrics = createMetrics({ withNodeMetrics: false })
+    let fault: string | undefined = 'not started'
+    metrics.watchServices([
+      { name: 'deliver', fault: () => undefined },
+      { name: 'report', fault: () => fault },
+    ])
+
+    t.match(await metrics.expose(), /service_fault\{service="deliver"\} 0\n.*service_fault\{service="report"\} 1\n/s)
+    fault = undefined
+
+    t.match(await metrics.expose(), /service_fault\{service="report"\} 0\n/)
   })
 
   await t.test('keeps two sets of metrics apart', async (t) => {

@@ -116,6 +116,25 @@ t.test('createPeriodic', async (t) => {
     t.equal(periodic.fault(), 'nobody knows whose turn it is')
   })
 
+  t.test('gives up a run that does not come back, says so, and runs the next time', async (t) => {
+    let runs = 0
+    const { periodic, lines } = setUp({
+      timeoutMs: 20,
+      run: () => {
+        runs += 1
+        return runs === 1 ? new Promise(() => {}) : Promise.resolve()
+      },
+    })
+    t.teardown(() => periodic.stop())
+    void periodic.start()
+
+    await until(() => periodic.fault() !== undefined)
+    t.match(lines, [{ level: 'error', event: 'periodic.failed', err: { message: /has not come back within 20 ms/ } }])
+
+    await until(() => runs === 2)
+    t.equal(periodic.fault(), undefined)
+  })
+
   t.test('lets a run end before it stops, and runs no more', async (t) => {
     const gate = Promise.withResolvers<void>()
     let runs = 0

@@ -1,4 +1,5 @@
-// npm start: the service. Ends by SIGTERM or SIGINT with what was admitted finished; a second signal ends it at once.
+// npm start: the service. Ends by SIGTERM or SIGINT with what was admitted finished; a second signal ends it at once. A fault
+// that nobody caught ends it in the same order, with exit code 1: what it would do from then on is unknown.
 import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
 import type { Config } from '../config.ts'
@@ -27,11 +28,11 @@ await runCommand(async (variables) => {
       'DISPATCH_API_KEY is not set: add a connection with "npm run connections -- add" before Reten can dispatch',
     )
   }
-  void ending.told.then(async (signal) => {
+  void ending.told.then(async ({ signal, exitCode }) => {
     await service?.stop()
-    logger.info({ event: 'service.stopped', signal }, 'stopped')
+    logger.info({ event: 'service.stopped', signal, exitCode }, 'stopped')
     // Nothing is left to do; a stray handle must not keep the process from ending.
-    logger.flush(() => process.exit(0))
+    logger.flush(() => process.exit(exitCode))
   })
 })
 
@@ -45,29 +46,44 @@ async function start(config: Config, logger: Logger, signal: AbortSignal): Promi
   }
 }
 
+interface End {
+  /** Undefined where a fault of ours ends it. */
+  readonly signal: NodeJS.Signals | undefined
+  readonly exitCode: number
+}
+
 interface Ending {
   readonly signal: AbortSignal
-  readonly told: Promise<NodeJS.Signals>
+  readonly told: Promise<End>
 }
 
 /** From before the start: as the first process of a container a signal without a listener would not even end us. */
 function watchSignals(logger: Logger): Ending {
   const stopping = new AbortController()
-  const { promise: told, resolve } = Promise.withResolvers<NodeJS.Signals>()
+  const { promise: told, resolve } = Promise.withResolvers<End>()
+  const end = (how: End): void => {
+    setTimeout(() => {
+      logger.error({ event: 'service.stopped', ...how }, `not done after ${EXIT_TIMEOUT_MS} ms: ending all the same`)
+      process.exit(1)
+    }, EXIT_TIMEOUT_MS).unref()
+    stopping.abort()
+    resolve(how)
+  }
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping.signal.aborted) {
       logger.warn({ event: 'service.stopped', signal }, 'a second signal: ending at once')
       process.exit(1)
     }
     logger.info({ event: 'service.stopping', signal }, 'finishing what was admitted')
-    setTimeout(() => {
-      logger.error({ event: 'service.stopped', signal }, `not done after ${EXIT_TIMEOUT_MS} ms: ending all the same`)
-      process.exit(1)
-    }, EXIT_TIMEOUT_MS).unref()
-    stopping.abort()
-    resolve(signal)
+    end({ signal, exitCode: 0 })
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  // Rejections that nobody handles come here as well.
+  process.on('uncaughtException', (error, origin) => {
+    logger.fatal({ event: 'service.crashed', origin, err: error }, 'a fault nobody caught: ending in order')
+    // Another one while it ends changes nothing: what can still be finished and given back is.
+    if (!stopping.signal.aborted) end({ signal: undefined, exitCode: 1 })
+  })
   return { signal: stopping.signal, told }
 }

@@ -98,6 +98,7 @@ export async function startService(options: StartOptions): Promise<RunningServic
     cleanups.push(parts.http.close, parts.adapters.close, async () => parts.retenClients.close())
     await parts.catalog.refresh()
     await assertProviderKnown(parts)
+    metrics.watchServices(parts.services)
     const inbox = buildStoreInbox(dbs.accepting, {
       onCommitted: () => parts.nudge('deliver'),
       observeBatch: (rows, seconds) => {
@@ -113,6 +114,11 @@ export async function startService(options: StartOptions): Promise<RunningServic
       startedAtMs,
       checks: readinessChecks({ role: config.role, db: dbs.vital, inbox, loops: parts.loops }),
       services: parts.services,
+      pausedConnections: () =>
+        parts.catalog
+          .list()
+          .filter((connection) => connection.state === 'paused')
+          .map((connection) => ({ name: connection.name, reason: connection.stateReason })),
       isDraining: () => isDraining,
       logger,
     }

@@ -23,6 +23,8 @@ export interface HealthDeps {
   readonly checks: readonly HealthCheck[]
   /** Whose faults `/health` tells of; they never make an instance unready. */
   readonly services: readonly Pick<Service, 'name' | 'fault'>[]
+  /** Connections that deliver nothing until somebody resumes them. */
+  pausedConnections(): readonly { readonly name: string; readonly reason: string | undefined }[]
   isDraining(): boolean
   readonly logger: Logger
 }
@@ -39,8 +41,9 @@ const CHECK_TIMEOUT_MS = 2_000
 
 export interface HealthOptions {
   /**
-   * Whether `/health` shows a service's own words for its fault; default false. They may name hosts and accounts, which is
-   * for the operators' listener and not for the world.
+   * Whether `/health` shows a service's own words for its fault, and which connections are paused; default false. They may
+   * name hosts and accounts, which is for the operators' listener and not for the world. A pause is somebody's will and
+   * changes no status, but it must not be forgotten.
    */
   readonly showsFaults?: boolean
 }
@@ -62,7 +65,8 @@ export function registerHealthRoutes(app: FastifyInstance, deps: HealthDeps, opt
     const services = deps.services.map((service) => askService(service, options.showsFaults ?? false))
     const status = summarize(checks, services)
     const uptimeSeconds = Math.floor((deps.clock.now() - deps.startedAtMs) / 1_000)
-    const body = { status, version: deps.version, uptimeSeconds, checks, services }
+    const paused = options.showsFaults === true ? { pausedConnections: deps.pausedConnections() } : {}
+    const body = { status, version: deps.version, uptimeSeconds, checks, services, ...paused }
     return answer(reply, status === 'ok' ? 200 : 503, body)
   })
 }

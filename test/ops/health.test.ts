@@ -126,4 +126,13 @@ void t.test('GET /health', async (t) => {
     t.notMatch(world.body, /10\.0\.0\.7/)
     t.equal(operators.json().services[0].message, 'connect ECONNREFUSED 10.0.0.7:5432')
   })
+
+  await t.test('tells operators, and nobody else, which connections are paused and why', async (t) => {
+    const pausedConnections = () => [{ name: 'acme', reason: 'YOM moves house' }]
+    const world = await createApp(t, { pausedConnections }).inject('/health')
+    const operators = await createApp(t, { pausedConnections }, { showsFaults: true }).inject('/health')
+
+    t.notMatch(world.body, /acme|YOM/)
+    t.match(operators.json(), { status: 'ok', pausedConnections: [{ name: 'acme', reason: 'YOM moves house' }] })
+  })
 })

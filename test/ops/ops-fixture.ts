@@ -103,6 +103,7 @@ export function createHealth(): HealthDeps {
     startedAtMs: 1_000,
     checks: [],
     services: [],
+    pausedConnections: () => [],
     isDraining: () => false,
     logger: createSilentLogger(),
   }
