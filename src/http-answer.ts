@@ -53,7 +53,8 @@ export function createExcerpt(secrets: readonly string[]): (text: string) => str
   return (text) => {
     let shown = text
     for (const spelling of spellings) shown = shown.replaceAll(spelling, SECRET_MARK)
-    return toStorableText(cut(shown))
+    // Before it is cut: what PostgreSQL cannot store becomes longer by it.
+    return cut(toStorableText(shown))
   }
 }
 

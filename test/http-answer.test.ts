@@ -47,6 +47,10 @@ t.test('createExcerpt', async (t) => {
     t.match(shown, /^ñ{2000,}…$/)
   })
 
+  t.test('cuts what grows by being made storable at 4 KiB too', async (t) => {
+    t.ok(Buffer.byteLength(createExcerpt([])('\0'.repeat(10_000))) <= 4_096)
+  })
+
   t.test('cuts secrets out, however they are written', async (t) => {
     const excerpt = createExcerpt(['pa"ss wört'])
 
