@@ -56,14 +56,14 @@ export async function setProvider(db: Db, setting: ProviderSetting): Promise<voi
 }
 
 /** The worker, and the probes beside it, over the connections as they are now. */
-export async function createWorkerBench(t: Test, db: Db): Promise<WorkerBench> {
+export async function createWorkerBench(t: Test, db: Db, random = () => 0.5): Promise<WorkerBench> {
   const http = createHttpClient()
   t.teardown(() => http.close())
   const { logger, lines } = createListeningLogger()
   const config = { environmentConnection: undefined, secretsKeys: SECRETS_KEYS }
   const catalog = createConnectionCatalog({ db, config, logger })
   await catalog.refresh()
-  const deps = { db, catalog, logger, clock: systemClock, random: () => 0.5, worker: 'worker-a' }
+  const deps = { db, catalog, logger, clock: systemClock, random, worker: 'worker-a' }
   const { deliver: guards } = buildGuards(deps)
   const createHttp = (name: string): HttpClient => guards.holdOffs.watch(http, name)
   const adapters = createAdapterPool({ ...deps, createHttp, resultTypes: async () => [] })

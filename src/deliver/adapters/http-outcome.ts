@@ -1,7 +1,10 @@
 // What an HTTP status, or the lack of one, says about a delivery. Shared by the adapters that speak HTTP.
 //
 //  2xx                                the adapter's own business
-//  3xx                                rejected      nothing was done, and redirects are not followed with our credentials
+//  301, 307, 308                      retry         nothing was done: the address is not right (yet). Never followed: our
+//                                                   credentials are for nobody else
+//  302, 303                           ambiguous     the page after the work, or a log-in instead of it; not followed either
+//  other 3xx                          rejected
 //  401, 403                           unauthorized  the credentials, not the dispatch: one pause instead of many failures
 //  403 with a code that means quota   throttled
 //  404, 405 without JSON              retry         a page of a gateway, not the API: a wrong address or a deploy
@@ -35,6 +38,13 @@ export type NotAccepted = Exclude<Outcome, { readonly kind: 'accepted' }>
 /** The request surely was not carried out; 521 to 526 are Cloudflare's words for an origin it did not reach. */
 const NOT_DONE_5XX: ReadonlySet<number> = new Set([501, 503, 505, 521, 522, 523, 525, 526])
 const NOT_DONE_4XX: ReadonlySet<number> = new Set([408, 409, 425])
+const REDIRECTS: ReadonlyMap<number, 'retry' | 'ambiguous'> = new Map([
+  [301, 'retry'],
+  [302, 'ambiguous'],
+  [303, 'ambiguous'],
+  [307, 'retry'],
+  [308, 'retry'],
+])
 /** Quotas that are told as 403. Source: Salesforce REST API, error code REQUEST_LIMIT_EXCEEDED; the rest by analogy. */
 const QUOTA_CODES: ReadonlySet<string> = new Set([
   'REQUEST_LIMIT_EXCEEDED',
@@ -67,7 +77,8 @@ export function readStatusOutcome(answer: HttpAnswer, context: OutcomeContext): 
   const said = { code: `http_${status}`, message: describeAnswer(answer, context), exchange: context.exchange }
   const retryAfterMs = readRetryAfterMs(answer.headers['retry-after'], context.nowMs)
 
-  if (status >= 300 && status < 400) return { ...said, kind: 'rejected', code: 'http_redirect' }
+  if (status >= 300 && status < 400)
+    return { ...said, kind: REDIRECTS.get(status) ?? 'rejected', code: 'http_redirect' }
   if (status === 429) return { ...said, kind: 'throttled', retryAfterMs }
   if (status === 403 && isQuota(answer.body))
     return { ...said, kind: 'throttled', code: 'http_403_quota', retryAfterMs }

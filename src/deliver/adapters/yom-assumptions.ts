@@ -92,12 +92,27 @@ export function readYomCreated(answer: HttpAnswer): YomCreated {
 }
 
 /**
- * Assumption 10: 409 means that a task with this key or external id exists, so it is accepted; with a Retry-After it is
- * repeated (see `isTakenBefore`). The id of the existing task, where the body tells it.
+ * Assumption 10: a 409 without Retry-After (see `isTakenBefore`) says that there is a task like this one. It is ours, and so
+ * accepted, where the body names our external id, or a task's id and nobody else's external id. A 409 that names neither is
+ * believed to mean our key only where YOM is believed to know keys; anywhere else it may be another conflict (the seller is busy),
+ * so its fate is unknown: searched for, or looked at by a person. One that names another external id is never ours.
  */
-export function readYomDuplicateId(answer: HttpAnswer): string | undefined {
+export const YOM_BARE_409_IS_OURS: Readonly<Record<YomIdempotency, boolean>> = Object.freeze({
+  key: true,
+  lookup: false,
+  none: false,
+})
+
+export type YomDuplicate =
+  { readonly kind: 'ours'; readonly taskId: string | undefined } | { readonly kind: 'unproven' }
+
+export function readYomDuplicate(answer: HttpAnswer, externalId: string, idempotency: YomIdempotency): YomDuplicate {
   const reading = readJson(answer.body)
-  return reading.isJson ? readYomTaskId(reading.value) : undefined
+  const record = (reading.isJson ? readRecord(reading.value) : undefined) ?? {}
+  const taskId = readYomTaskId(record)
+  const named = readText(record['externalId']) ?? readText(readRecord(record['data'])?.['externalId'])
+  const isOurs = named === undefined ? taskId !== undefined || YOM_BARE_409_IS_OURS[idempotency] : named === externalId
+  return isOurs ? { kind: 'ours', taskId } : { kind: 'unproven' }
 }
 
 /** The id of the task in an answer, at its top or under `data`. */

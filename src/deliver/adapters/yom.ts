@@ -13,10 +13,11 @@ import {
   YOM_IDEMPOTENCY_HEADER,
   YOM_PROBE_EXTERNAL_ID,
   readYomCreated,
-  readYomDuplicateId,
+  readYomDuplicate,
   readYomFound,
   toYomTask,
 } from './yom-assumptions.ts'
+import type { YomIdempotency } from './yom-assumptions.ts'
 import { cancelAtYom } from './yom-cancel.ts'
 import { readYomSettings } from './yom-settings.ts'
 
@@ -44,7 +45,7 @@ export const createYomAdapter: CreateAdapter = (input: AdapterInput): Adapter =>
     preview: (command) => call.show(taskRequest(settings.taskPath, command)),
     async deliver(command, signal) {
       const sent = await call.send(taskRequest(settings.taskPath, command), signal)
-      return sent.kind === 'answer' ? readDelivered(sent, command, readResult) : sent.outcome
+      return sent.kind === 'answer' ? readDelivered(sent, command, settings.idempotency, readResult) : sent.outcome
     },
     probe: async (signal) => readYomProbe(await call.send(probeRequest(settings.taskPath), signal)),
     ...(settings.idempotency === 'lookup' ? { lookup } : {}),
@@ -71,10 +72,15 @@ function taskRequest(taskPath: string, command: DeliverCommand): YomRequest {
 function readDelivered(
   { answer, context }: YomAnswered,
   command: DeliverCommand,
+  idempotency: YomIdempotency,
   readResult: ReadReplyResult,
 ): Outcome {
   const { exchange, who } = context
-  if (isTakenBefore(answer)) return { kind: 'accepted', providerTaskId: readYomDuplicateId(answer), exchange }
+  if (isTakenBefore(answer)) {
+    const duplicate = readYomDuplicate(answer, command.idempotencyKey, idempotency)
+    if (duplicate.kind === 'ours') return { kind: 'accepted', providerTaskId: duplicate.taskId, exchange }
+    return { kind: 'ambiguous', code: 'duplicate_unproven', message: describeAnswer(answer, context), exchange }
+  }
   if (!isSuccess(answer)) return readStatusOutcome(answer, context)
 
   const created = readYomCreated(answer)

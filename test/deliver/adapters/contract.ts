@@ -276,6 +276,9 @@ function answerCases(subject: ContractSubject): readonly AnswerCase[] {
   const page = (status: number) => (response: ServerResponse) => {
     response.writeHead(status, { 'content-type': 'text/html' }).end('<html>Welcome</html>')
   }
+  const redirect = (status: number) => (response: ServerResponse) => {
+    response.writeHead(status, { location: '/login' }).end()
+  }
   const inTenSeconds = new Date(NOW_MS + 10_000).toUTCString()
   return [
     {
@@ -299,11 +302,17 @@ function answerCases(subject: ContractSubject): readonly AnswerCase[] {
       answer: json(200, { statusCode: 400, message: 'no' }),
       expected: subject.onErrorUnder200,
     },
-    {
-      when: '301',
-      answer: (response) => response.writeHead(301, { location: '/login' }).end(),
-      expected: { kind: 'rejected', code: 'http_redirect' },
-    },
+    ...([301, 307, 308] as const).map((status) => ({
+      when: String(status),
+      answer: redirect(status),
+      expected: { kind: 'retry', code: 'http_redirect' } as const,
+    })),
+    ...([302, 303] as const).map((status) => ({
+      when: String(status),
+      answer: redirect(status),
+      expected: { kind: 'ambiguous', code: 'http_redirect' } as const,
+    })),
+    { when: '304', answer: redirect(304), expected: { kind: 'rejected', code: 'http_redirect' } },
     {
       when: '400',
       answer: json(400, { message: ['commerce is unknown', 'date is past'] }),

@@ -3,6 +3,7 @@ import { createWebhookAdapter } from '../../../src/deliver/adapters/webhook.ts'
 import { sendJson, serve } from '../../support/local-server.ts'
 import { buildCancelCommand, buildCommand, buildInput, patience } from './adapter-fixture.ts'
 import { testAdapterContract, testCancelContract } from './contract.ts'
+import { testWireContract } from './wire-contract.ts'
 
 t.test('createWebhookAdapter', async (t) => {
   await t.test('keeps the contract', (t) =>
@@ -45,6 +46,14 @@ t.test('createWebhookAdapter', async (t) => {
   t.test('cancels nothing without a URL for it', async (t) => {
     t.notOk('cancel' in createWebhookAdapter(buildInput(t, { settings: { url: 'https://hooks.example' } })))
   })
+
+  await t.test('understands bytes', (t) =>
+    testWireContract(t, {
+      create: (origin, timeoutMs, input) =>
+        createWebhookAdapter({ ...input, settings: { url: `${origin}/hook`, timeout_ms: timeoutMs } }),
+      onUnreadable2xx: { kind: 'accepted', providerTaskId: undefined },
+    }),
+  )
 
   t.test('posts the activity as read and the body as sent, with the token and the key', async (t) => {
     const provider = await serve(t, (response) => sendJson(response, 200, {}))

@@ -171,7 +171,7 @@ t.test('createYomTokens', async (t) => {
       ['401', (r) => sendJson(r, 401, { message: 'no' }), { kind: 'unauthorized', code: 'token_http_401' }],
       ['400', (r) => sendJson(r, 400, { message: 'no' }), { kind: 'unauthorized', code: 'token_http_400' }],
       ['403', (r) => sendJson(r, 403, {}), { kind: 'unauthorized', code: 'token_http_403' }],
-      ['301', (r) => r.writeHead(301).end(), { kind: 'unauthorized', code: 'token_http_redirect' }],
+      ['301', (r) => r.writeHead(301).end(), { kind: 'retry', code: 'token_http_redirect' }],
       ['404', page, { kind: 'retry', code: 'token_http_404' }],
       ['429', (r) => sendJson(r, 429, {}, { 'retry-after': '3' }), { kind: 'throttled', retryAfterMs: 3_000 }],
       ['500', (r) => sendJson(r, 500, {}), { kind: 'retry', code: 'token_http_500' }],

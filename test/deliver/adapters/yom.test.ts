@@ -7,6 +7,7 @@ import { sendJson, serve, unusedOrigin } from '../../support/local-server.ts'
 import type { Answerer, LocalServer } from '../../support/local-server.ts'
 import { buildActivity, buildCancelCommand, buildCommand, buildInput, patience } from './adapter-fixture.ts'
 import { testAdapterContract, testCancelContract } from './contract.ts'
+import { testWireContract } from './wire-contract.ts'
 
 const API_KEY = 'yom-key-1234'
 
@@ -41,6 +42,40 @@ t.test('createYomAdapter', async (t) => {
       onErrorUnder200: { kind: 'ambiguous', code: 'error_under_2xx', message: /no$/ },
     }),
   )
+
+  await t.test('understands bytes', (t) =>
+    testWireContract(t, {
+      create: (origin, timeoutMs, input) =>
+        createYomAdapter({
+          ...input,
+          settings: { base_url: `${origin}/api/v2`, timeout_ms: timeoutMs },
+          secrets: { ...input.secrets, api_key: API_KEY },
+        }),
+      onUnreadable2xx: { kind: 'ambiguous', code: 'answer_unreadable' },
+    }),
+  )
+
+  t.test('takes a 409 for its own task as far as it can tell', async (t) => {
+    const { idempotencyKey } = buildCommand()
+    const ours = { kind: 'accepted' }
+    const unproven = { kind: 'ambiguous', code: 'duplicate_unproven', message: /409/ }
+    const cases = [
+      [{ internalTaskId: 'T-1' }, ours, ours, ours],
+      [{ data: { internalTaskId: 'T-1', externalId: idempotencyKey } }, ours, ours, ours],
+      [{ externalId: idempotencyKey }, ours, ours, ours],
+      [{ internalTaskId: 'T-1', externalId: 'another' }, unproven, unproven, unproven],
+      [{ data: { id: 'T-1', externalId: 'another' } }, unproven, unproven, unproven],
+      [{ message: 'the seller is busy' }, ours, unproven, unproven],
+      ['', ours, unproven, unproven],
+    ] as const
+    for (const [body, ...expected] of cases) {
+      for (const [number, idempotency] of (['key', 'lookup', 'none'] as const).entries()) {
+        const provider = await serve(t, (response) => sendJson(response, 409, body))
+        const outcome = await open(t, provider, { idempotency }).deliver(buildCommand(), patience())
+        t.match(outcome, expected[number] ?? {}, `${JSON.stringify(body)} where ${idempotency}`)
+      }
+    }
+  })
 
   t.test('posts the task with the ids in the words of YOM', async (t) => {
     const provider = await serve(t, (response) => sendJson(response, 201, { internalTaskId: 'T-1' }))
