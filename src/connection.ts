@@ -12,6 +12,8 @@ export interface EffectiveSettings {
   readonly retryDelaysSeconds: readonly number[] | undefined
   /** `commerce`: one after another per commerce, over all instances. */
   readonly ordering: 'none' | 'commerce'
+  /** How long the provider may say nothing of a dispatch after it was delivered, or was to be done. */
+  readonly resultOverdueAfterSeconds: number
   readonly onUnreadable: 'accept' | 'refuse'
   readonly onChangedBody: 'keep' | 'redeliver'
   readonly fieldPaths: ConnectionSettings['field_paths']
@@ -52,6 +54,9 @@ export interface Connection {
 // Slow for providers nobody knows yet; raised per connection once the provider says what it takes.
 const DEFAULT_MAX_IN_FLIGHT = 4
 
+// A visit that is made on the next working day is told of on the one after.
+const DEFAULT_RESULT_OVERDUE_SECONDS = 172_800
+
 let check: ReturnType<typeof compileSchema<ConnectionSettings>> | undefined
 
 /** Checks stored or entered settings. Throws RCV_REQUEST_INVALID with one entry for the first fault. */
@@ -85,6 +90,7 @@ export function effectiveSettings(settings: ConnectionSettings): EffectiveSettin
     ratePerSecond: settings.rate_per_second,
     retryDelaysSeconds: settings.retry_delays,
     ordering: settings.ordering ?? 'none',
+    resultOverdueAfterSeconds: settings.result_overdue_after ?? DEFAULT_RESULT_OVERDUE_SECONDS,
     onUnreadable: settings.on_unreadable ?? 'accept',
     onChangedBody: settings.on_changed_body ?? 'keep',
     fieldPaths: settings.field_paths,

@@ -60,6 +60,7 @@ export interface Metrics {
   readonly parkedDispatches: GaugeMetric<'connection'>
   /** Commerces whose deliveries wait for one that failed, is parked or is tried later. */
   readonly blockedCommerces: GaugeMetric<'connection'>
+  readonly resultsOverdue: GaugeMetric<'connection'>
   /** Received to reported. */
   readonly endToEndDuration: LabeledHistogram<'connection'>
   readonly results: CounterMetric<'connection' | 'outcome'>
@@ -149,6 +150,9 @@ function jobMetrics(make: Factories) {
     attempts: make.counter('attempts_total', 'Tries at jobs by outcome.', [...kinds, 'outcome', 'code']),
     attemptDuration: make.labeled('attempt_duration_seconds', 'Time one try took.', kinds, ATTEMPT_BOUNDS),
     parkedDispatches: make.gauge('parked_dispatches', 'Dispatches that wait for a person.', ['connection']),
+    resultsOverdue: make.gauge('results_overdue', 'Dispatches whose result the provider owes for too long.', [
+      'connection',
+    ]),
     blockedCommerces: make.gauge(
       'blocked_commerces',
       'Commerces whose deliveries wait for one that failed, is parked or is tried later.',

@@ -511,6 +511,10 @@ export interface ConnectionSettings {
    */
   retry_delays?: [number, ...number[]]
   /**
+   * Seconds after the later of delivery and scheduledAt without a word of the provider's, from which a result is overdue. Default 172800, two days.
+   */
+  result_overdue_after?: number
+  /**
    * commerce: at most one unfinished delivery per commerce, in order of arrival, over all instances. Default none.
    */
   ordering?: 'none' | 'commerce'

@@ -15,6 +15,7 @@ import type { JobLoop } from '../job-loop.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
 import { createDatabaseSampler } from '../ops/sample-database.ts'
+import { createOverdueWatch } from '../ops/watch-overdue.ts'
 import { createPeriodic } from '../periodic.ts'
 import { createReportWorker } from '../report/report-worker.ts'
 import { createRetenClients } from '../report/reten-clients.ts'
@@ -23,6 +24,7 @@ import type { Service } from '../services.ts'
 import { createConnectionCatalog } from '../store/connection-catalog.ts'
 import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { createEventMatcher } from '../store/match-provider-events.ts'
+import type { OverdueLimit } from '../store/mark-overdue.ts'
 import { createListener, createNotifier } from '../store/notifications.ts'
 import { ensureDayPartitions } from '../store/partitions.ts'
 import { createLeaseKeeper } from '../store/lease-keeper.ts'
@@ -124,9 +126,30 @@ export function buildParts(input: PartsInput): Parts {
     ...(config.role === 'http' ? [] : [leases, ...workerServices(input, worker, [...loops.values()], nudge)]),
     ...(config.role === 'http'
       ? []
+      : [
+          createOverdueWatch({
+            db,
+            logger,
+            limits: () => readOverdueLimits(catalog, adapters),
+            guard: () => takeTurn(db, { task: 'watch-overdue', holder: worker, leaseSeconds: 60 }),
+          }),
+        ]),
+    ...(config.role === 'http'
+      ? []
       : buildProbeServices({ db, catalog, adapters, retenClients, logger, worker, nudge })),
   ]
   return { dbs, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
+}
+
+/** One whose adapter cannot be built may be owed results all the same; one whose provider never reports is owed none. */
+async function readOverdueLimits(catalog: ConnectionCatalog, adapters: AdapterPool): Promise<readonly OverdueLimit[]> {
+  const limits: OverdueLimit[] = []
+  for (const connection of catalog.list()) {
+    const adapter = connection.fault === undefined ? await adapters.get(connection) : undefined
+    if (adapter?.capabilities.completion === 'none') continue
+    limits.push({ connection: connection.name, seconds: connection.settings.resultOverdueAfterSeconds })
+  }
+  return limits
 }
 
 /** Keeps the catalog fresh; its fault names the connections that cannot work, or whose other side does not, as well. */

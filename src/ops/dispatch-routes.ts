@@ -22,6 +22,8 @@ import type { Page } from './validation.ts'
 interface ListQuery {
   readonly state?: DispatchState
   readonly connection?: string
+  readonly overdue?: 'true'
+  readonly parked?: 'true'
   readonly limit?: string
   readonly cursor?: string
 }
@@ -32,6 +34,8 @@ const LIST_QUERY = {
   properties: {
     state: { enum: DISPATCH_STATES, description: 'Only dispatches in this state.' },
     connection: { type: 'string', description: 'Only dispatches of this connection.' },
+    overdue: { const: 'true', description: 'Only dispatches whose result the provider owes for too long.' },
+    parked: { const: 'true', description: 'Only dispatches whose delivery waits for a person.' },
     ...PAGE_PARAMETERS,
   },
 }
@@ -100,7 +104,8 @@ async function listPage(db: Db, query: ListQuery): Promise<Page<ReturnType<typeo
 }
 
 function pickFilter(query: ListQuery) {
-  return { state: query.state, connection: query.connection }
+  const { state, connection } = query
+  return { state, connection, isOverdue: query.overdue === 'true', isParked: query.parked === 'true' }
 }
 
 function nextCursor(rows: readonly ListedDispatch[], shown: readonly ListedDispatch[]): string | null {

@@ -28,6 +28,7 @@ export function showDispatch(row: ListedDispatch) {
     receivedAt: instant(row.received_at),
     deliveredAt: instant(row.delivered_at),
     finishedAt: instant(row.finished_at),
+    overdueAt: instant(row.overdue_at),
     delivery: showDelivery(row),
   }
 }

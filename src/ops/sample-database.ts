@@ -6,6 +6,7 @@ import type { ConnectionCatalog } from '../store/connection-catalog.ts'
 import { countStrayJobs, countUnaccounted } from '../store/count-unaccounted.ts'
 import type { Db } from '../store/database.ts'
 import { countBlocked } from '../store/list-blocked.ts'
+import { countOverdue } from '../store/mark-overdue.ts'
 import { sampleQueue } from '../store/sample-queue.ts'
 import { JOB_KINDS } from '../store/tables.ts'
 import type { Metrics } from '../metrics.ts'
@@ -14,7 +15,7 @@ export interface SamplerDeps {
   readonly db: Db
   readonly metrics: Pick<
     Metrics,
-    'jobs' | 'oldestDue' | 'parkedDispatches' | 'blockedCommerces' | 'unaccountedDispatches'
+    'jobs' | 'oldestDue' | 'parkedDispatches' | 'blockedCommerces' | 'resultsOverdue' | 'unaccountedDispatches'
   >
   readonly catalog: Pick<ConnectionCatalog, 'list'>
   readonly logger: Logger
@@ -55,14 +56,17 @@ export function createDatabaseSampler(deps: SamplerDeps): DatabaseSampler {
 async function setQueueGauges({ db, metrics, catalog }: SamplerDeps): Promise<void> {
   const samples = await sampleQueue(db)
   const blocked = await countBlocked(db)
+  const overdue = await countOverdue(db)
   // Set anew in one go, between two awaits: no scrape sees half of it. Zeros are said, since alarms cannot read silence.
   metrics.jobs.reset()
   metrics.oldestDue.reset()
   metrics.parkedDispatches.reset()
   metrics.blockedCommerces.reset()
+  metrics.resultsOverdue.reset()
   const parked = new Map<string, number>(catalog.list().map((connection) => [connection.name, 0]))
   for (const connection of parked.keys()) {
     metrics.blockedCommerces.set({ connection }, blocked.get(connection) ?? 0)
+    metrics.resultsOverdue.set({ connection }, overdue.get(connection) ?? 0)
     for (const kind of JOB_KINDS) {
       metrics.jobs.set({ connection, kind }, 0)
       metrics.oldestDue.set({ connection, kind }, 0)

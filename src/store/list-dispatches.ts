@@ -6,6 +6,10 @@ import type { Db } from './database.ts'
 export interface DispatchFilter {
   readonly state?: DispatchState | undefined
   readonly connection?: string | undefined
+  /** Only those that the provider owes a result for longer than their connection waits. */
+  readonly isOverdue?: boolean
+  /** Only those whose delivery waits for a person. */
+  readonly isParked?: boolean
   /** Only what arrived before this one. */
   readonly beforeSeq?: number | undefined
   readonly limit: number
@@ -19,6 +23,9 @@ export async function listDispatches(db: Db, filter: DispatchFilter) {
   let query = selectDispatches(db).orderBy('d.seq', 'desc').limit(filter.limit)
   if (filter.state !== undefined) query = query.where('d.state', '=', filter.state)
   if (filter.connection !== undefined) query = query.where('d.connection', '=', filter.connection)
+  // Both have an index of their own, which holds nothing else.
+  if (filter.isOverdue === true) query = query.where('d.overdue_at', 'is not', null).where('d.state', '=', 'delivered')
+  if (filter.isParked === true) query = query.where('j.parked_reason', 'is not', null)
   if (filter.beforeSeq !== undefined) query = query.where('d.seq', '<', filter.beforeSeq)
   return query.execute()
 }
@@ -46,6 +53,7 @@ export function selectDispatches(db: Db) {
       'd.changed_bodies',
       'd.provider_task_id',
       'd.cancellation',
+      'd.overdue_at',
       'd.received_at',
       'd.delivered_at',
       'd.finished_at',

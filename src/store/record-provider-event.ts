@@ -69,7 +69,8 @@ export async function applyEvent(
         state = case when is_proof then ${nextState(TRANSITIONS.final_event)} else state end,
         delivered_at = case when is_proof then coalesce(delivered_at, now()) else delivered_at end,
         provider_task_id = coalesce(provider_task_id, ${storable(event.providerTaskId)}),
-        cancellation = case when is_proof and cancellation is not null then 'too_late' else cancellation end
+        cancellation = case when is_proof and cancellation is not null then 'too_late' else cancellation end,
+        overdue_at = case when is_proof then null else overdue_at end
       from news where id = ${dispatch.id}
     ),
     -- A final result proves an earlier try whose answer we never saw; a job that was not tried yet is a replay's and stays.

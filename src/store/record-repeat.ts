@@ -62,7 +62,7 @@ async function makeCurrent(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: num
         revision = revision + 1, body_no = ${bodyNo}, body_day = (now() at time zone 'utc')::date, body_sha256 = ${sha256},
         type = ${row.type}, channel = ${row.channel ?? null}, commerce_id = ${row.commerceId}, operator_id = ${row.operatorId ?? null},
         scheduled_at = ${row.scheduledAt ?? null}, state = ${nextState(TRANSITIONS.replay)}, reason_code = null,
-        cancellation = null, finished_at = null
+        cancellation = null, overdue_at = null, finished_at = null
       where id = ${row.id}
       returning id, connection, commerce_id, seq, revision
     ), forgotten as (

@@ -137,6 +137,7 @@ async function carryOut(tx: Tx, input: ReplayInput, dispatch: Locked, job: Locke
       revision: plan.revision,
       reason_code: null,
       cancellation: null,
+      overdue_at: null,
       finished_at: null,
     })
     .where('id', '=', dispatch.id)

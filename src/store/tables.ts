@@ -71,6 +71,7 @@ export interface Database {
     body_sha256: Buffer
     provider_task_id: string | null
     cancellation: Cancellation | null
+    overdue_at: Instant | null
     received_at: GeneratedInstant
     delivered_at: Instant | null
     finished_at: Instant | null

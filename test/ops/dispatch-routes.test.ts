@@ -71,6 +71,18 @@ void t.test('GET /admin/dispatches', async (t) => {
     t.equal(phases.get(ids[2]), 'in_flight')
   })
 
+  await t.test('filters by what is parked and by what is overdue', async (t) => {
+    await db
+      .updateTable('dispatches')
+      .set({ state: 'delivered', delivered_at: new Date(), overdue_at: new Date() })
+      .where('id', '=', `${ids[4]}`)
+      .execute()
+
+    t.same(idsOf(await list('?parked=true')), [ids[0]])
+    t.same(idsOf(await list('?overdue=true')), [ids[4]])
+    t.same(idsOf(await list('?overdue=true&connection=other')), [])
+  })
+
   for (const [query, parameter] of [
     ['?limit=0', 'limit'],
     ['?limit=201', 'limit'],
@@ -78,6 +90,8 @@ void t.test('GET /admin/dispatches', async (t) => {
     ['?limit=', 'limit'],
     ['?limit=1&limit=2', 'limit'],
     ['?state=lost', 'state'],
+    ['?overdue=yes', 'overdue'],
+    ['?parked=', 'parked'],
     ['?connection=nobody', 'connection'],
     ['?cursor=nonsense', 'cursor'],
     ['?cursor=WyJhIl0', 'cursor'],
