@@ -178,7 +178,7 @@ void t.test('createDueSearch', async (t) => {
     const { db } = await openTestDatabase(t, url, { poolSize: 1 }) // one session: it tells all it has read
     const { db: other } = await openTestDatabase(t, url)
     await addConnection(db)
-    const search = createDueSearch(db, { kind: 'deliver', leaseSeconds: 60 })
+    const search = createDueSearch(db, { kind: 'deliver', leaseSeconds: 60, nowMs: () => 0 })
     await other
       .transaction()
       .setIsolationLevel('repeatable read')
