@@ -87,7 +87,7 @@ t.test('createLeaseKeeper', async (t) => {
     const { id, lines } = await loseLease(t)
 
     t.ok(lines.some((line) => line['event'] === 'lease.lost' && line['dispatchId'] === id))
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [] }, 'nobody else may have it yet')
+    t.match(await rescueJobs(db), { rescued: 0, poisoned: [] }, 'nobody else may have it yet')
   })
 
   t.test('keeps what it gave up for the run that ends, and has nobody counted as crashed', async (t) => {
@@ -96,7 +96,7 @@ t.test('createLeaseKeeper', async (t) => {
 
     await keeper.renewOnce()
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [] })
+    t.match(await rescueJobs(db), { rescued: 0, poisoned: [] })
     t.match((await readStory(db, id)).job, { claimed_by: WORKER, crashes: 0 })
   })
 
