@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { ConnectionState } from '../connection.ts'
 import type { Db } from './database.ts'
+import type { JobKind } from './tables.ts'
 
 export type ShownConnection = Awaited<ReturnType<typeof listConnections>>[number]
 
@@ -52,5 +53,14 @@ function selectConnections(db: Db) {
       'secrets_key_id',
       'created_at',
       'updated_at',
+      heldOffUntil('deliver').as('held_off_until'),
+      heldOffUntil('report').as('reporting_held_off_until'),
     ])
+}
+
+/** Until when its destination asked to be left alone; null where it did not, or that time is over. */
+function heldOffUntil(kind: JobKind) {
+  return sql<Date | null>`(
+    select b.closed_until from connection_budgets b
+    where b.connection = connections.name and b.kind = ${kind} and b.closed_until > now())`
 }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { AppError } from '../../src/errors.ts'
+import { holdOff } from '../../src/store/connection-budgets.ts'
 import { connectionCallers, createOpsFixture } from './ops-fixture.ts'
 
 const ACME = {
@@ -94,6 +95,20 @@ void t.test('POST /admin/connections', async (t) => {
     const answer = await post('', { ...ACME, name: 'default' })
 
     t.match(answer.json(), { statusCode: 409, code: 'RCV_CONNECTION_IS_ENVIRONMENT' })
+  })
+})
+
+void t.test('GET /admin/connections/{name}', async (t) => {
+  const fixture = await createOpsFixture(t)
+  const { get, post } = connectionCallers(fixture)
+  await post('', ACME)
+
+  await t.test('says until when the provider or Reten asked to be left alone, while it lasts', async (t) => {
+    t.match((await get('/acme')).json(), { heldOffUntil: null, reporting: { heldOffUntil: null } })
+    await holdOff(fixture.db, { connection: 'acme', kind: 'deliver', forMs: 60_000 })
+    await holdOff(fixture.db, { connection: 'acme', kind: 'report', forMs: 0 })
+
+    t.match((await get('/acme')).json(), { heldOffUntil: /^\d{4}-.*Z$/, reporting: { heldOffUntil: null } })
   })
 })
 
