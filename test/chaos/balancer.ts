@@ -1,7 +1,7 @@
 // What stands in front of the instances in production: sends each request to one that says it is ready, and to another one
 // where that one cannot be reached. A request that was sent and not answered is not sent again: only its sender may do that.
 import { Agent, createServer, request as httpRequest } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { request } from 'undici'
@@ -18,6 +18,11 @@ export interface Balancer {
 const CHECK_EVERY_MS = 500
 const CHECK_TIMEOUT_MS = 1_000
 
+// https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding'])
+// Above the 30 s for which Reten's stand-in keeps a connection.
+const KEEP_ALIVE_MS = 60_000
+
 interface Target {
   readonly url: string
   isReady: boolean
@@ -28,7 +33,7 @@ export async function openBalancer(scope: Scope): Promise<Balancer> {
   let targets: Target[] = []
   let turn = 0
   const agent = new Agent({ keepAlive: true })
-  const server = createServer((incoming, response) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, response) => {
     buffer(incoming).then(
       (body) => forward(inOrder(), { incoming, response, body, agent }),
       () => response.destroy(), // the sender left while it was sending
@@ -75,12 +80,12 @@ function forward([target, ...others]: readonly Target[], passing: Passing): void
     return
   }
   const { method, url = '/' } = incoming
-  const headers = { ...incoming.headers, connection: 'keep-alive' }
+  const headers = withoutHops(incoming.headers)
   const outgoing = httpRequest(target.url + url, { ...(method === undefined ? {} : { method }), headers, agent })
   const hangUp = (): void => void outgoing.destroy()
   response.once('close', hangUp)
   outgoing.once('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.headers)
+    response.writeHead(answer.statusCode ?? 502, withoutHops(answer.headers))
     answer.once('error', () => response.destroy())
     answer.pipe(response)
   })
@@ -94,6 +99,11 @@ function forward([target, ...others]: readonly Target[], passing: Passing): void
     response.writeHead(502).end()
   })
   outgoing.end(body)
+}
+
+/** Each connection keeps alive by its own times: one that believes the other's is closed while a request is on its way. */
+function withoutHops(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)))
 }
 
 async function check(target: Target): Promise<void> {

@@ -43,6 +43,7 @@ export function readActivities(reten: RetenSandbox): SentActivity[] {
     return {
       id,
       status,
+      attempts: pushes.map(({ outcome, statusCode, error, at }) => `${at} ${outcome}: ${statusCode ?? error ?? ''}`),
       acknowledgedAs: acknowledged.flatMap((push) => push.providerActivityId ?? []),
       acknowledgedAtMs: first === undefined ? undefined : Date.parse(first.at) + first.durationMs,
       sentAtMs: sent[0] === undefined ? undefined : Date.parse(sent[0].at),

@@ -8,6 +8,7 @@ function activity(overrides: Partial<SentActivity> = {}): SentActivity {
     id: 'A-1',
     status: 'COMPLETED',
     acknowledgedAs: ['D-1'],
+    attempts: ['acknowledged'],
     acknowledgedAtMs: 1_100,
     sentAtMs: 1_000,
     registrations: 1,
@@ -75,7 +76,11 @@ void t.test('judge', async (t) => {
     ['two tasks', { tasks: [task(), task()] }, /1 done twice/],
     ['two results', { activities: [activity({ registrations: 2 })] }, /1 done twice/],
     ['a result of somebody else', { activities: [activity({ resultCode: 'NOT_SOLD' })] }, /another result/],
-    ['an activity that Reten gave up', { activities: [activity({ status: 'FAILED' })] }, /1 FAILED at Reten/],
+    [
+      'an activity that Reten gave up',
+      { activities: [activity({ status: 'FAILED' })] },
+      /1 FAILED at Reten: A-1 \(acknowledged\)/,
+    ],
     ['an activity that still waits', { activities: [activity({ status: 'READY' })] }, /1 that wait at Reten/],
     [
       'a dispatch out of nowhere',

@@ -7,6 +7,8 @@ export interface SentActivity {
   readonly status: string
   /** Ids its acknowledgements named, in order; empty: it never was acknowledged. */
   readonly acknowledgedAs: readonly string[]
+  /** How each attempt ended, for people. */
+  readonly attempts: readonly string[]
   /** When it was first acknowledged, in milliseconds since 1970. */
   readonly acknowledgedAtMs: number | undefined
   /** When it was first sent. */
@@ -96,7 +98,12 @@ export function judge(evidence: Evidence): Verdict {
     'with another result at Reten than at YOM',
     idsOf(ours.filter((activity) => isDone(activity) && !isSameResult(activity, tasksOf.get(activity.id)))),
   )
-  mustBeNone('FAILED at Reten', idsOf(activities.filter((activity) => activity.status === 'FAILED')))
+  mustBeNone(
+    'FAILED at Reten',
+    activities
+      .filter((activity) => activity.status === 'FAILED')
+      .map((activity) => `${activity.id} (${activity.attempts.join(', ')})`),
+  )
   mustBeNone('that wait at Reten', idsOf(activities.filter((activity) => activity.status === 'READY')))
   mustBeNone(
     'stored that Reten never had',

@@ -18,7 +18,7 @@ export interface LoadOptions {
 export interface Load {
   /** Begins no more; resolves when every attempt is over. */
   stop(): Promise<void>
-  /** Activities without a final result at Reten, those included whose dispatch failed. */
+  /** Activities that Reten still waits for: neither back with a result nor given up. */
   unfinished(): number
 }
 
@@ -79,6 +79,7 @@ export function startLoad(reten: RetenSandbox, options: LoadOptions): Load {
 }
 
 function isFinished(activity: Activity): boolean {
+  if (activity.status === 'FAILED') return true
   return activity.result !== undefined && activity.result.coreStatus !== 'PENDING'
 }
 
