@@ -44,7 +44,9 @@ export async function playAll(scenarios: readonly Scenario[], options: PlayAllOp
           say(`  ${scenario.name}: ${row.dispatched} dispatched, ${row.seconds} s: ${verdict}`)
         },
         (error: unknown) => {
-          if (!signal.aborted) faults.push(new Error(`${scenario.name} could not be played`, { cause: error }))
+          if (signal.aborted) return
+          const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
+          faults.push(new Error(`${scenario.name} could not be played: ${why}`, { cause: error }))
         },
       )
       .finally(() => {

@@ -38,8 +38,8 @@ export interface PlayOptions {
 const BEFORE_MS = 3_000
 // So that it is seen that all goes on as before.
 const AFTER_MS = 4_000
-// Three leases and some: what is not back by then will not come back.
-const DRAIN_MS = 200_000
+// Above the longest wait of all who try again (a minute, YOM's webhooks): what is not back by then will not come back.
+const DRAIN_MS = 150_000
 const POLL_MS = 100
 
 /** Plays it from an empty stage to an empty stage. Rejects when it could not be played to its end. */
