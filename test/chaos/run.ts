@@ -34,6 +34,6 @@ await runCommand(async () => {
   }
   process.stdout.write(`${formatPlayed(played)}\n`)
   for (const sentence of found) process.stdout.write(`FOUND ${sentence}\n`)
-  if (options.json) process.stdout.write(`${JSON.stringify(played)}\n`)
+  if (options.json) process.stdout.write(`${JSON.stringify({ scenarios: played, found })}\n`)
   if (found.length > 0 || played.some((row) => row.broken.length > 0)) process.exitCode = 1
 })
