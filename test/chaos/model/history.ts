@@ -1,6 +1,7 @@
 // One history: a connection of its own in a world, everything that was sent over it, what was answered, and what was done to
 // it that explains an ending other than the usual one.
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { request } from 'undici'
 import type { World } from './world.ts'
 
@@ -33,6 +34,8 @@ export interface SentActivity {
   replays: number
   /** Times it was taken out of `failed` for good. */
   discards: number
+  /** Sendings that were answered 503: they may have been stored all the same. */
+  unavailable: number
   /** Results that somebody else told of it. */
   foreignResults: number
 }
@@ -79,6 +82,8 @@ export class Violation extends Error {
 // Giving up is never what a history is about: forty short tries outlast all the faults it can arm.
 const RETRY_DELAYS = Array.from({ length: 40 }, () => 0.05)
 const SEND_TIMEOUT_MS = 20_000
+const MOST_TRIES = 40
+const TRY_AGAIN_MS = 250
 
 /** Begins a history: calm stand-ins, a service that is up, a connection that nobody has used. */
 export async function openHistory(world: World, style: HistoryStyle): Promise<History> {
@@ -141,18 +146,28 @@ export async function openHistory(world: World, style: HistoryStyle): Promise<Hi
         id: made?.id ?? '',
         commerceId,
         ids: new Set<string>(),
-        ...{ created: 0, received: 0, quarantined: 0, changes: 0, replays: 0, discards: 0, foreignResults: 0 },
+        ...{
+          created: 0,
+          received: 0,
+          quarantined: 0,
+          changes: 0,
+          replays: 0,
+          discards: 0,
+          unavailable: 0,
+          foreignResults: 0,
+        },
       }
       activities.push(activity)
       return activity
     },
-    send: async (activity, change = {}) => {
-      const answer = await post({ ...bodyOf(activity), ...change })
-      if (answer !== undefined) note(activity, answer)
-      return answer
-    },
-    post,
-    tell: (event) => call('/webhooks/yom', webhookKey, event),
+    send: (activity, change = {}) =>
+      whileUnavailable(async () => {
+        const answer = await post({ ...bodyOf(activity), ...change })
+        if (answer !== undefined) note(activity, answer)
+        return answer
+      }),
+    post: (body) => whileUnavailable(() => post(body)),
+    tell: (event) => whileUnavailable(() => call('/webhooks/yom', webhookKey, event)),
     connectProvider: () => {
       const url = world.service()?.publicUrl
       if (url !== undefined) world.yom.setWebhook({ url: `${url}/webhooks/yom`, token: webhookKey })
@@ -160,6 +175,17 @@ export async function openHistory(world: World, style: HistoryStyle): Promise<Hi
   }
   history.connectProvider()
   return history
+}
+
+/** Again as long as the answer is 503, as Reten and the provider do: on a busy machine the database may be slow to answer. */
+async function whileUnavailable<A extends { readonly status: number }>(
+  call: () => Promise<A | undefined>,
+): Promise<A | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const answer = await call()
+    if (answer?.status !== 503 || tries === MOST_TRIES) return answer
+    await pause(TRY_AGAIN_MS)
+  }
 }
 
 /** `rescue` holds the commerce a second time, where a corrected mapping finds it. */
@@ -170,7 +196,10 @@ function bodyOf({ id, commerceId }: SentActivity): Record<string, unknown> {
 
 function note(activity: SentActivity, { status, body }: Answer): void {
   const said = `${status} ${JSON.stringify(body)}`
-  if (status === 503) return
+  if (status === 503) {
+    activity.unavailable += 1
+    return
+  }
   if (![200, 201, 202].includes(status)) throw new Violation(`a dispatch was answered ${said}`)
   if (body['activityId'] !== activity.id) throw new Violation(`another activity was acknowledged: ${said}`)
   activity.ids.add(String(body['id']))
@@ -192,7 +221,7 @@ export async function demand(
   path: string,
   body: unknown,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const answer = await world.admin(method, path, body)
+  const answer = await whileUnavailable(() => world.admin(method, path, body))
   if (answer === undefined || answer.status >= 300) {
     throw new Violation(`${method} ${path}: ${answer?.status ?? 'no answer'} ${JSON.stringify(answer?.body)}`)
   }
