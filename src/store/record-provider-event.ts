@@ -60,10 +60,14 @@ export async function applyEvent(
   const isProof = isFinal(event.content.status)
   const { rows } = await sql<{ results: number }>`
     with target as materialized (
-      select id, connection, type, commerce_id, seq, revision from dispatches where id = ${dispatch.id}
+      select id, connection, type, commerce_id, seq, revision,
+             -- The task of an earlier body, which the provider had accepted: it says nothing of the changed body's delivery.
+             coalesce(revision > 0 and state = 'received' and provider_task_id = ${storable(event.providerTaskId)}, false)
+               as is_of_earlier_body
+      from dispatches where id = ${dispatch.id}
     ), ${insertResult({ source: 'webhook', content: event.content })},
     news as materialized (
-      select ${isProof} and exists (select from result) as is_proof
+      select ${isProof} and not is_of_earlier_body and exists (select from result) as is_proof from target
     ), moved as (
       update dispatches set
         state = case when is_proof then ${nextState(TRANSITIONS.final_event)} else state end,

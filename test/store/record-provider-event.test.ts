@@ -283,6 +283,31 @@ t.test('a final event', async (t) => {
     t.strictSame(await readStory(db, id), before)
   })
 
+  t.test('of the task that the body before became does not end the delivery of the changed one', async (t) => {
+    const id = await storeDispatch(db)
+    await deliver(db, 'T-1')
+    await redeliver(db)
+    await settleRetry(db, buildAttempt(await claimOne(db)), RETRY)
+
+    t.match(await record({ activityId: 'A-1', providerTaskId: 'T-1' }), { dispatchId: id, isNew: true })
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'received' }, job: { revision: 1, attempts: 1 } })
+    await makeAllDue(db)
+    await deliver(db, 'T-2')
+    t.match((await readStory(db, id)).dispatch, { state: 'delivered', provider_task_id: 'T-2' })
+  })
+
+  t.test('of the changed body’s own task ends its delivery', async (t) => {
+    const id = await storeDispatch(db)
+    await deliver(db, 'T-1')
+    await redeliver(db)
+    await settleRetry(db, buildAttempt(await claimOne(db)), RETRY)
+
+    await record({ activityId: 'A-1', providerTaskId: 'T-2' })
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, job: undefined })
+  })
+
   t.test('after a failure is kept, and completes the dispatch once Reten has it', async (t) => {
     const id = await storeDispatch(db)
     await settleFailed(db, buildAttempt(await claimOne(db)), 'http_422')
