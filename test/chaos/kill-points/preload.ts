@@ -23,6 +23,9 @@ const IGNORED = [
   /recursive/, // which connections have something due
   /"?connection_keys"?|from "connections" (where "state"|order)/,
   /count\(/,
+  /^select name from connections where "(reporting_)?state" = 'paused'/,
+  /^select "name", "provider", "origin"/, // the catalog
+  /pg_is_in_recovery/,
 ]
 
 const NAMES: readonly (readonly [name: string, pattern: RegExp])[] = [

@@ -1,4 +1,5 @@
 // One dispatch from its bytes to its result at Reten, in a process killed at every point it crosses.
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { countJobs } from '../../../src/store/show-connection.ts'
 import { createScope } from '../../support/scope.ts'
@@ -10,6 +11,8 @@ import { openWorld } from '../model/world.ts'
 import type { World } from '../model/world.ts'
 
 const PRELOAD = fileURLToPath(new URL('preload.ts', import.meta.url))
+const POLL_MS = 10
+const LAST_WORD_MS = 500
 
 export interface KillPointsOptions {
   readonly mode: ProviderMode
@@ -44,9 +47,10 @@ export async function runKillPoints(options: KillPointsOptions): Promise<KillPoi
       const scope = createScope()
       try {
         const { isKilled } = await live(await openWorld(scope, PRELOAD), options.mode, place)
-        if (!isKilled) missed.push(place)
-        else killed += 1
-        options.onKill?.(place)
+        if (isKilled) {
+          killed += 1
+          options.onKill?.(place)
+        } else missed.push(place)
       } catch (error) {
         failed.push(`${options.mode}, ${place}: ${String(error)}`)
       } finally {
@@ -85,7 +89,10 @@ async function live(
   const isSent = await sendAll(history, activity)
   const isDead = new AbortController()
   void service.ended.then(() => isDead.abort())
-  const isKilled = !(await untilReported(history, isDead.signal))
+  await untilReported(history, isDead.signal)
+  // Written down is not yet told to the one who wrote it.
+  if (place !== '') await Promise.race([service.ended, pause(LAST_WORD_MS)])
+  const isKilled = isDead.signal.aborted
   const told = service.stderr()
   if (isKilled) {
     history.excuses.kills += 1
@@ -109,12 +116,11 @@ async function sendAll(history: History, activity: SentActivity): Promise<boolea
   return true
 }
 
-/** Waits until every result stands at Reten and the last word about it is written down; false where the service ended first. */
-async function untilReported({ world, connection, activities }: History, isDead: AbortSignal): Promise<boolean> {
+/** Waits until every result stands at Reten and the last word about it is written down, or the service has ended. */
+async function untilReported({ world, connection, activities }: History, isDead: AbortSignal): Promise<void> {
   while (!isDead.aborted) {
     const isKnown = activities.every(({ id }) => world.reten.activity(id)?.result !== undefined)
-    if (isKnown && (await countJobs(world.db, connection)) === 0) return true
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    if (isKnown && (await countJobs(world.db, connection)) === 0) return
+    await pause(POLL_MS)
   }
-  return false
 }
