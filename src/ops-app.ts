@@ -23,6 +23,7 @@ import type { Metrics } from './metrics.ts'
 import { registerQuarantineRoutes } from './ops/quarantine-routes.ts'
 import { registerReleaseRoutes } from './ops/release-routes.ts'
 import type { QuarantineReplayDeps } from './ops/replay-quarantined.ts'
+import type { RetenActivitiesOf } from './ops/reten-side.ts'
 import { useOwnValidation } from './ops/validation.ts'
 import type { ConnectionCatalog } from './store/connection-catalog.ts'
 import type { Db } from './store/database.ts'
@@ -41,6 +42,7 @@ export interface OpsAppDeps {
   readonly health: HealthDeps
   /** Takes a quarantined body in again, like a push; see `QuarantineReplayDeps`. */
   readonly acceptAgain: QuarantineReplayDeps['acceptAgain']
+  readonly retenActivitiesOf: RetenActivitiesOf
   /** Wakes this process's workers after something became due. */
   nudge(kind: JobKind): void
   /** The providers that may be chosen through the admin API; default `BUILT_IN_PROVIDERS`. */
@@ -88,7 +90,7 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   const nudge = (kind: JobKind): void => deps.nudge(kind)
   const refresh = (): Promise<void> => deps.catalog.refresh()
   const connectionDeps = { config, db, logger, providers, checkAdapter, refresh, nudge }
-  registerDispatchRoutes(admin, { db, logger, nudge })
+  registerDispatchRoutes(admin, { db, logger, nudge, retenActivitiesOf: deps.retenActivitiesOf })
   registerDecisionRoutes(admin, { db, logger, nudge })
   registerBlockedRoutes(admin, { db })
   registerReleaseRoutes(admin, { db, logger, nudge })

@@ -821,6 +821,194 @@ export interface ResultSubmission {
 }
 
 /**
+ * Answer of GET /api/activities.
+ */
+export interface RetenActivityList {
+  /**
+   * One page of rows.
+   */
+  data: RetenActivityRow[]
+  /**
+   * Paging.
+   */
+  meta: {
+    /**
+     * This page, from 1.
+     */
+    page?: number
+    /**
+     * Rows per page.
+     */
+    limit?: number
+    /**
+     * Rows in all.
+     */
+    total?: number
+    /**
+     * Pages in all.
+     */
+    totalPages?: number
+    [k: string]: unknown
+  }
+  [k: string]: unknown
+}
+/**
+ * One activity as the core list shows it.
+ */
+export interface RetenActivityRow {
+  /**
+   * Reten's id of the activity.
+   */
+  id: string
+  /**
+   * TASK or MESSAGE.
+   */
+  type?: string | null
+  /**
+   * SALESMAN, CALLCENTER, …
+   */
+  channel?: string | null
+  /**
+   * READY, UNRESOLVED, DISPATCHED, COMPLETED, CANCELED or FAILED; other words are tolerated.
+   */
+  status?: string | null
+  /**
+   * ISO 8601.
+   */
+  scheduledAt?: string | null
+  /**
+   * A text or { code, label }: Reten's pages disagree.
+   */
+  reason?:
+    | string
+    | {
+        [k: string]: unknown
+      }
+    | null
+  /**
+   * A text or { code, label }: Reten's pages disagree.
+   */
+  userStatus?:
+    | string
+    | {
+        [k: string]: unknown
+      }
+    | null
+  /**
+   * { commerceId, commerce: { name } }.
+   */
+  commerceAssignment?: {
+    [k: string]: unknown
+  } | null
+  [k: string]: unknown
+}
+
+/**
+ * Answer of GET /api/activities/:id. Its documentation was never seen: assumed to be an object with the fields of the list's rows among others, none of them sure to be there.
+ */
+export interface RetenActivity {
+  /**
+   * Reten's id of the activity.
+   */
+  id?: string | null
+  /**
+   * TASK or MESSAGE.
+   */
+  type?: string | null
+  /**
+   * SALESMAN, CALLCENTER, …
+   */
+  channel?: string | null
+  /**
+   * READY, UNRESOLVED, DISPATCHED, COMPLETED, CANCELED or FAILED; other words are tolerated.
+   */
+  status?: string | null
+  /**
+   * ISO 8601.
+   */
+  scheduledAt?: string | null
+  /**
+   * A text or { code, label }: Reten's pages disagree.
+   */
+  reason?:
+    | string
+    | {
+        [k: string]: unknown
+      }
+    | null
+  /**
+   * A text or { code, label }: Reten's pages disagree.
+   */
+  userStatus?:
+    | string
+    | {
+        [k: string]: unknown
+      }
+    | null
+  /**
+   * { commerceId, commerce: { name } }.
+   */
+  commerceAssignment?: {
+    [k: string]: unknown
+  } | null
+  [k: string]: unknown
+}
+
+/**
+ * Answer of GET /api/activities/:id/attributes: a bare array.
+ */
+export type RetenAttributes = RetenAttribute[]
+
+/**
+ * One attribute of an activity.
+ */
+export interface RetenAttribute {
+  /**
+   * Reten's id of this value.
+   */
+  id?: string | null
+  /**
+   * The activity it belongs to.
+   */
+  activityId?: string | null
+  /**
+   * Reten's id of the key; the answer does not hold the key's name.
+   */
+  attributeKeyId: string
+  /**
+   * Any JSON; null while it is not resolved.
+   */
+  value?: {
+    [k: string]: unknown
+  }
+  /**
+   * PENDING, RESOLVED, FAILED or FALLBACK.
+   */
+  resolutionStatus?: string | null
+  /**
+   * E.g. INTERNAL_SERVICE.
+   */
+  resolverType?: string | null
+  /**
+   * ISO 8601.
+   */
+  resolvedAt?: string | null
+  /**
+   * Why it could not be resolved.
+   */
+  errorMessage?: string | null
+  /**
+   * ISO 8601.
+   */
+  createdAt?: string | null
+  /**
+   * ISO 8601.
+   */
+  updatedAt?: string | null
+  [k: string]: unknown
+}
+
+/**
  * Answer of GET /api/integration/task-result-type-configs: a bare array; the codes are the tenant's own.
  */
 export type RetenResultTypes = RetenResultType[]
@@ -841,6 +1029,46 @@ export interface RetenResultType {
    * Whether future_scheduled_at is compulsory.
    */
   requiresFutureScheduledAt?: boolean | null
+  [k: string]: unknown
+}
+
+/**
+ * Answer of GET /api/activities/:id/status-events: a bare array; its order is undocumented.
+ */
+export type RetenStatusEvents = RetenStatusEvent[]
+
+/**
+ * One step in an activity's life.
+ */
+export interface RetenStatusEvent {
+  /**
+   * Reten's id of the event.
+   */
+  id?: string | null
+  /**
+   * CREATED, DISPATCH_ATTEMPT, DISPATCH_SUCCESS, DISPATCH_FAILED, …
+   */
+  eventType: string
+  /**
+   * Null in the first event.
+   */
+  fromStatus?: string | null
+  /**
+   * The status it led to.
+   */
+  toStatus?: string | null
+  /**
+   * Null where all went well.
+   */
+  errorCode?: string | null
+  /**
+   * The same, in words.
+   */
+  errorMessage?: string | null
+  /**
+   * ISO 8601.
+   */
+  occurredAt?: string | null
   [k: string]: unknown
 }
 

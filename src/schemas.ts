@@ -14,6 +14,10 @@ export type SchemaName =
   | 'result-accepted'
   | 'reten-task-list'
   | 'reten-result-types'
+  | 'reten-activity'
+  | 'reten-activity-list'
+  | 'reten-status-events'
+  | 'reten-attributes'
   | 'provider-event'
   | 'connection-settings'
   | 'configuration'
@@ -118,6 +122,10 @@ const SCHEMA_NAMES: readonly SchemaName[] = [
   'result-accepted',
   'reten-task-list',
   'reten-result-types',
+  'reten-activity',
+  'reten-activity-list',
+  'reten-status-events',
+  'reten-attributes',
   'provider-event',
   'connection-settings',
   'configuration',

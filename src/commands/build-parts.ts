@@ -2,13 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from '../config.ts'
-import type { Connection } from '../connection.ts'
 import { createAdapterPool } from '../deliver/adapter-pool.ts'
 import type { AdapterPool } from '../deliver/adapter-pool.ts'
-import type { ResultTypeView } from '../deliver/adapters/adapter.ts'
 import { createCancelWorker } from '../deliver/cancel-worker.ts'
 import { createDeliveryWorker } from '../deliver/delivery-worker.ts'
-import { AppError } from '../errors.ts'
 import { createHttpClient } from '../http-client.ts'
 import type { HttpClient } from '../http-client.ts'
 import type { JobLoop } from '../job-loop.ts'
@@ -37,6 +34,7 @@ import { buildGuards } from './build-guards.ts'
 import type { AllGuards } from './build-guards.ts'
 import type { PooledDbs } from './open-pools.ts'
 import { buildProbeServices } from './probe-services.ts'
+import { readAttributes, readResultTypes } from './reten-data.ts'
 
 export interface Parts {
   readonly dbs: PooledDbs
@@ -88,6 +86,7 @@ export function buildParts(input: PartsInput): Parts {
     random: Math.random,
     logger,
     resultTypes: (connection, signal) => readResultTypes(retenClients, connection, signal),
+    attributes: (connection, activityId, signal) => readAttributes(retenClients, connection, activityId, signal),
   })
   const notifier = createNotifier(db, logger)
   const loops = new Map<JobKind, JobLoop>()
@@ -196,24 +195,4 @@ function workerServices(
       },
     }),
   ]
-}
-
-async function readResultTypes(
-  clients: RetenClients,
-  connection: Connection,
-  signal: AbortSignal,
-): Promise<readonly ResultTypeView[]> {
-  const access = clients.get(connection)
-  if (access === undefined) {
-    throw new AppError(
-      'RCV_ADAPTER_SETTINGS',
-      `${connection.name} has no Reten key: set RETEN_API_KEY and RETEN_ENVIRONMENT`,
-    )
-  }
-  const reading = await access.resultTypes.read(signal)
-  if (reading.kind !== 'ok') throw new Error(`the result types cannot be read: ${reading.message}`)
-  return reading.value.map((type) => ({
-    code: type.code,
-    requiresFutureScheduledAt: type.requiresFutureScheduledAt === true,
-  }))
 }

@@ -18,10 +18,15 @@ export async function checkAdapter(draft: ConnectionDraft): Promise<void> {
       http,
       clock: systemClock,
       random: Math.random,
-      resultTypes: () => Promise.reject(new AppError('RCV_INTERNAL', 'an adapter that is only checked asks nobody')),
+      resultTypes: refuse,
+      attributes: refuse,
     })
     await adapter.close()
   } finally {
     await http.close()
   }
+}
+
+function refuse(): Promise<never> {
+  return Promise.reject(new AppError('RCV_INTERNAL', 'an adapter that is only checked asks nobody'))
 }

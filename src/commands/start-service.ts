@@ -19,6 +19,7 @@ import type { Inbox } from '../receive/inbox.ts'
 import { registerReceiveRoutes } from '../receive/routes.ts'
 import { readProviderEvent } from '../report/read-provider-event.ts'
 import { registerWebhookRoutes } from '../report/webhook-routes.ts'
+import type { RetenActivitiesClient } from '../reten/activities-client.ts'
 import { startServices, stopServices } from '../services.ts'
 import { ENVIRONMENT_CONNECTION } from '../store/connection-catalog.ts'
 import type { Db } from '../store/database.ts'
@@ -192,12 +193,18 @@ async function openOps(input: ListenerInput): Promise<string> {
     catalog: parts.catalog,
     nudge: parts.nudge,
     acceptAgain: buildAcceptAgain(inbox, parts.catalog),
+    retenActivitiesOf: (name) => findActivitiesClient(parts, name),
     checkAdapter: (draft) => parts.adapters.check(draft),
     providers: Object.keys(ADAPTERS),
   })
   cleanups.push(() => closeWithin(app, CLOSE_TIMEOUT_MS))
   await listen(app, config.opsHost, config.opsPort, 'OPS_')
   return urlOf(app, config.opsHost)
+}
+
+function findActivitiesClient(parts: Parts, name: string): RetenActivitiesClient | undefined {
+  const connection = parts.catalog.get(name)
+  return connection === undefined ? undefined : parts.retenClients.get(connection)?.activities
 }
 
 async function openPublic(input: ListenerInput): Promise<string> {

@@ -5,7 +5,7 @@ import type { Connection } from '../connection.ts'
 import type { HttpClient } from '../http-client.ts'
 import type { Logger } from '../logger.ts'
 import type { Clock } from '../time.ts'
-import type { Adapter, AdapterInput, ResultTypeView } from './adapters/adapter.ts'
+import type { Adapter, AdapterInput, AttributeView, ResultTypeView } from './adapters/adapter.ts'
 import { createAdapter } from './adapters/registry.ts'
 
 export interface AdapterPoolDeps {
@@ -19,6 +19,12 @@ export interface AdapterPoolDeps {
   readonly logger: Logger
   /** The tenant's result types at Reten, for adapters that make results up. */
   readonly resultTypes: (connection: Connection, signal: AbortSignal) => Promise<readonly ResultTypeView[]>
+  /** An activity's attributes at Reten. */
+  readonly attributes: (
+    connection: Connection,
+    activityId: string,
+    signal: AbortSignal,
+  ) => Promise<readonly AttributeView[]>
 }
 
 export interface AdapterPool {
@@ -33,6 +39,8 @@ export interface AdapterPool {
 
 /** A connection that is not there yet, as far as its adapter goes. */
 export type AdapterDraft = Pick<Connection, 'name' | 'provider' | 'providerSettings' | 'providerSecrets'>
+
+type FromReten = Pick<AdapterInput, 'resultTypes' | 'attributes'>
 
 interface Entry {
   readonly version: string
@@ -56,7 +64,7 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
     return client
   }
 
-  const make = (draft: AdapterDraft, http: HttpClient, resultTypes: AdapterInput['resultTypes']): Promise<Adapter> =>
+  const make = (draft: AdapterDraft, http: HttpClient, fromReten: FromReten): Promise<Adapter> =>
     createAdapter(draft.provider, {
       connection: draft.name,
       settings: draft.providerSettings,
@@ -64,7 +72,7 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
       http,
       clock: deps.clock,
       random: deps.random,
-      resultTypes,
+      ...fromReten,
     })
 
   const build = (connection: Connection, version: string): Entry => ({
@@ -72,14 +80,15 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
     patience: new Promise((resolve) => {
       setTimeout(resolve, BUILD_PATIENCE_MS, undefined).unref()
     }),
-    adapter: make(connection, clientOf(connection.name), (signal) => deps.resultTypes(connection, signal)).catch(
-      (error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error)
-        const line = { event: 'connection.unusable', connection: connection.name, provider: connection.provider }
-        deps.logger.error(line, `${connection.name} cannot deliver: ${why}`)
-        return undefined
-      },
-    ),
+    adapter: make(connection, clientOf(connection.name), {
+      resultTypes: (signal) => deps.resultTypes(connection, signal),
+      attributes: (activityId, signal) => deps.attributes(connection, activityId, signal),
+    }).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error)
+      const line = { event: 'connection.unusable', connection: connection.name, provider: connection.provider }
+      deps.logger.error(line, `${connection.name} cannot deliver: ${why}`)
+      return undefined
+    }),
   })
 
   const closeQuietly = async (entry: Entry): Promise<void> => {
@@ -108,7 +117,7 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
     },
     check: async (draft) => {
       const http = deps.createHttp(draft.name)
-      const adapter = await make(draft, http, async () => [])
+      const adapter = await make(draft, http, { resultTypes: async () => [], attributes: async () => [] })
       await adapter.close()
       await http.close()
     },

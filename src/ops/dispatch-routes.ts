@@ -16,6 +16,8 @@ import { refuseUnknownConnection } from './known-connection.ts'
 import { replayOne } from './replay.ts'
 import type { ReplayDeps } from './replay.ts'
 import { REASON_SCHEMA } from './reason.ts'
+import { readRetenSide } from './reten-side.ts'
+import type { RetenActivitiesOf } from './reten-side.ts'
 import { PAGE_PARAMETERS, readLimit } from './validation.ts'
 import type { Page } from './validation.ts'
 
@@ -40,6 +42,18 @@ const LIST_QUERY = {
   },
 }
 
+interface ViewQuery {
+  readonly reten?: 'true'
+}
+
+const VIEW_QUERY = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    reten: { const: 'true', description: 'Ask Reten too: its status, status events and attributes beside ours.' },
+  },
+}
+
 /** What a replay is asked with. */
 interface ReplayBody {
   readonly reason: string
@@ -60,27 +74,26 @@ interface ById {
   readonly Params: { readonly id: string }
 }
 
+export interface DispatchRoutesDeps extends ReplayDeps {
+  readonly retenActivitiesOf: RetenActivitiesOf
+}
+
 /** Registers the routes below `/admin/dispatches`. */
-export function registerDispatchRoutes(app: FastifyInstance, deps: ReplayDeps): void {
+export function registerDispatchRoutes(app: FastifyInstance, deps: DispatchRoutesDeps): void {
   app.get<{ Querystring: ListQuery }>(
     '/dispatches',
     { config: { role: 'viewer' }, schema: { querystring: LIST_QUERY } },
     async (request) => listPage(deps.db, request.query),
   )
 
-  app.get<ById>('/dispatches/:id', { config: { role: 'viewer' } }, async (request) => {
-    const { id } = request.params
-    const loaded = isUuid(id) ? await loadDispatch(deps.db, id) : undefined
-    if (loaded === undefined) throw new AppError('RCV_DISPATCH_NOT_FOUND', `there is no dispatch ${id}`)
-    const whole = showWholeDispatch(loaded, maySeeBodies(request))
-    if (!maySeeBodies(request)) return whole
-    const bodies = (await loadDispatchBodies(deps.db, id)).map(showBody)
-    return {
-      ...whole,
-      body: bodies.find((body) => body.isCurrent) ?? null,
-      otherBodies: bodies.filter((body) => !body.isCurrent),
-    }
-  })
+  app.get<ById & { Querystring: ViewQuery }>(
+    '/dispatches/:id',
+    { config: { role: 'viewer' }, schema: { querystring: VIEW_QUERY } },
+    async (request) => {
+      const isWithReten = request.query.reten === 'true'
+      return viewDispatch(deps, request.params.id, { mayShowBodies: maySeeBodies(request), isWithReten })
+    },
+  )
 
   app.post<ById & { Body: ReplayBody }>(
     '/dispatches/:id/replay',
@@ -91,6 +104,29 @@ export function registerDispatchRoutes(app: FastifyInstance, deps: ReplayDeps): 
       return reply.code(isDryRun ? 200 : 202).send(replay)
     },
   )
+}
+
+async function viewDispatch(
+  { db, retenActivitiesOf }: DispatchRoutesDeps,
+  id: string,
+  { mayShowBodies, isWithReten }: { readonly mayShowBodies: boolean; readonly isWithReten: boolean },
+) {
+  const loaded = isUuid(id) ? await loadDispatch(db, id) : undefined
+  if (loaded === undefined) throw new AppError('RCV_DISPATCH_NOT_FOUND', `there is no dispatch ${id}`)
+  const { connection, activity_id: activityId } = loaded.dispatch
+  const bodies = mayShowBodies ? (await loadDispatchBodies(db, id)).map(showBody) : undefined
+  return {
+    ...showWholeDispatch(loaded, mayShowBodies),
+    ...(isWithReten
+      ? { reten: await readRetenSide(retenActivitiesOf, { connection, activityId, mayShowBodies }) }
+      : {}),
+    ...(bodies === undefined
+      ? {}
+      : {
+          body: bodies.find((body) => body.isCurrent) ?? null,
+          otherBodies: bodies.filter((body) => !body.isCurrent),
+        }),
+  }
 }
 
 async function listPage(db: Db, query: ListQuery): Promise<Page<ReturnType<typeof showDispatch>>> {

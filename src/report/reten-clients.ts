@@ -1,6 +1,8 @@
-// One client of Reten's API for each connection that has a key, built again when the connection changes.
+// The clients of Reten's API for each connection that has a key, built again when the connection changes.
 import type { Connection } from '../connection.ts'
 import type { HttpClient } from '../http-client.ts'
+import { createRetenActivitiesClient } from '../reten/activities-client.ts'
+import type { RetenActivitiesClient } from '../reten/activities-client.ts'
 import { createRetenClient } from '../reten/reten-client.ts'
 import type { RetenClient } from '../reten/reten-client.ts'
 import { createResultTypesReader } from '../reten/result-types.ts'
@@ -9,6 +11,7 @@ import type { Clock } from '../time.ts'
 
 export interface RetenAccess {
   readonly client: RetenClient
+  readonly activities: RetenActivitiesClient
   readonly resultTypes: ResultTypesReader
 }
 
@@ -35,8 +38,10 @@ export function createRetenClients({ httpOf, clock }: RetenClientsDeps): RetenCl
       const known = entries.get(name)
       if (known?.version === version) return known.access
       known?.access.resultTypes.close()
-      const client = createRetenClient({ baseUrl: retenBaseUrl, apiKey: retenApiKey, http: httpOf(name), clock })
-      const access = { client, resultTypes: createResultTypesReader({ client, clock }) }
+      const shared = { baseUrl: retenBaseUrl, http: httpOf(name), clock }
+      const client = createRetenClient({ ...shared, apiKey: retenApiKey })
+      const activities = createRetenActivitiesClient({ ...shared, credentials: { apiKey: retenApiKey } })
+      const access = { client, activities, resultTypes: createResultTypesReader({ client, clock }) }
       entries.set(name, { version, access })
       return access
     },

@@ -27,6 +27,7 @@ function setUp(script: string) {
     random: Math.random,
     logger,
     resultTypes: async () => [],
+    attributes: async () => [],
   })
   const connection = { ...buildConnection(), provider: SCRIPTED_PROVIDER, providerSettings: { script } }
   return { pool, connection, events, lines }

@@ -54,7 +54,12 @@ async function setUpWorker(t: Test, script?: Cancel) {
   const catalog = createConnectionCatalog({ db, config: { environmentConnection: undefined, secretsKeys: [] }, logger })
   await catalog.refresh()
   const shared = { clock: systemClock, random: () => 0.5, logger }
-  const adapters = createAdapterPool({ ...shared, createHttp: () => createHttpClient(), resultTypes: async () => [] })
+  const adapters = createAdapterPool({
+    ...shared,
+    createHttp: () => createHttpClient(),
+    resultTypes: async () => [],
+    attributes: async () => [],
+  })
   t.teardown(() => adapters.close())
   const metrics = createMetrics({ withNodeMetrics: false })
   const onConnectionChanged = (): void => {}

@@ -52,6 +52,7 @@ async function createWorker() {
     random: Math.random,
     logger,
     resultTypes: async () => [],
+    attributes: async () => [],
   })
   const worker = createDeliveryWorker({
     db,

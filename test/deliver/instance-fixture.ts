@@ -68,6 +68,7 @@ export async function createInstance(t: Test, db: Db, options: InstanceOptions =
     random: Math.random,
     logger,
     resultTypes: async () => [],
+    attributes: async () => [],
   })
   t.teardown(() => adapters.close())
   const leases = createLeaseKeeper({ db, worker, logger })

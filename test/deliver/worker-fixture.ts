@@ -66,7 +66,7 @@ export async function createWorkerBench(t: Test, db: Db, random = () => 0.5): Pr
   const deps = { db, catalog, logger, clock: systemClock, random, worker: 'worker-a' }
   const { deliver: guards } = buildGuards(deps)
   const createHttp = (name: string): HttpClient => guards.holdOffs.watch(http, name)
-  const adapters = createAdapterPool({ ...deps, createHttp, resultTypes: async () => [] })
+  const adapters = createAdapterPool({ ...deps, createHttp, resultTypes: async () => [], attributes: async () => [] })
   t.teardown(() => adapters.close())
   const worker = createDeliveryWorker({
     ...deps,

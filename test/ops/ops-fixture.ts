@@ -56,6 +56,7 @@ export interface OpsOverrides {
   readonly environmentConnection?: EnvironmentConnection
   readonly health?: Partial<HealthDeps>
   readonly checkAdapter?: OpsAppDeps['checkAdapter']
+  readonly retenActivitiesOf?: OpsAppDeps['retenActivitiesOf']
 }
 
 /** The operators' app as a running service has it; closed when `t` ends. */
@@ -80,6 +81,7 @@ export async function createOpsFixture(t: Test, overrides: OpsOverrides = {}): P
     health: { ...createHealth(), ...overrides.health },
     nudge: (kind) => nudges.push(kind),
     acceptAgain: buildAcceptAgain(buildStoreInbox(db, { onCommitted: () => nudges.push('deliver') }), catalog),
+    retenActivitiesOf: overrides.retenActivitiesOf ?? (() => undefined),
     checkAdapter: overrides.checkAdapter,
   })
   t.teardown(() => app.close())

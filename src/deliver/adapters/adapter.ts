@@ -52,6 +52,16 @@ export interface ResultTypeView {
   readonly requiresFutureScheduledAt: boolean
 }
 
+/** An attribute of an activity as Reten has it now. */
+export interface AttributeView {
+  /** Reten's id of the key: the same for all tenants, and all that Reten says of it. */
+  readonly attributeKeyId: string
+  /** Any JSON; null while it is not resolved. */
+  readonly value: unknown
+  /** PENDING, RESOLVED, FAILED or FALLBACK, or a word Reten adds one day. */
+  readonly resolutionStatus: string | undefined
+}
+
 export interface Adapter {
   readonly provider: string
   readonly capabilities: AdapterCapabilities
@@ -89,8 +99,13 @@ export interface AdapterInput {
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
-  /** The tenant's result types at Reten. */
+  /** The tenant's result types at Reten. Rejects where they cannot be read. */
   readonly resultTypes: (signal: AbortSignal) => Promise<readonly ResultTypeView[]>
+  /**
+   * An activity's attributes at Reten, where those in its body are not enough: one request each time. Rejects where they cannot be
+   * read; before anything was sent to the provider, `retry` is the answer to that.
+   */
+  readonly attributes: (activityId: string, signal: AbortSignal) => Promise<readonly AttributeView[]>
 }
 
 export type CreateAdapter = (input: AdapterInput) => Adapter

@@ -38,6 +38,7 @@ export function buildInput(t: Test, overrides: Partial<AdapterInput> = {}): Adap
     clock: createTestClock(),
     random: () => 0.5,
     resultTypes: () => Promise.resolve([{ code: 'SALE_COMPLETED', requiresFutureScheduledAt: false }]),
+    attributes: () => Promise.resolve([]),
     ...overrides,
   }
 }
