@@ -21,6 +21,7 @@ import { settleCanceled } from '../store/settle-canceled.ts'
 import { settleProven } from '../store/settle-delivery.ts'
 import type { DeliverySettled } from '../store/settle-delivery.ts'
 import type { Clock } from '../time.ts'
+import { NOT_FOUND } from './adapters/adapter.ts'
 import type { DeliverCommand } from './adapters/adapter.ts'
 import type { DeliveringAdapter } from './guarded-adapter.ts'
 import { settleOutcome } from './settle-outcome.ts'
@@ -182,6 +183,8 @@ async function askAdapter(ready: ReadyDelivery, signal: AbortSignal): Promise<As
   }
   const found = checked(await adapter.lookup(command, signal))
   if (found.kind !== 'retry') return { outcome: found, isFateUnknown: true }
+  // An adapter may be anybody's module: only what says that it is not there may be delivered again.
+  if (found.code !== NOT_FOUND) return { outcome: { ...found, kind: 'ambiguous' }, isFateUnknown: true }
   return { outcome: await deliver(ready, command, signal), isFateUnknown: false }
 }
 

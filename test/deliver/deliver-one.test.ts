@@ -27,7 +27,7 @@ const { db } = await openLedger(t)
 
 const said = { code: 'http_503', message: 'busy' }
 const ACCEPTED: Outcome = { kind: 'accepted', providerTaskId: 'T-1' }
-const RETRY: Outcome = { kind: 'retry', ...said }
+const RETRY = { kind: 'retry', ...said } as const
 const AMBIGUOUS: Outcome = { kind: 'ambiguous', code: 'timeout', message: 'no answer' }
 const REJECTED: Outcome = { kind: 'rejected', code: 'http_422', message: 'no such commerce' }
 const THROTTLED: Outcome = { kind: 'throttled', code: 'http_429', message: 'slower' }
@@ -251,6 +251,22 @@ t.test('deliverOne', async (t) => {
     )
     t.match((await readStory(db, id)).job, { is_fate_unknown: true, attempts: 1 })
   })
+
+  t.test(
+    'repeats nothing where a search that found no answer says "later", as an adapter of anybody’s may',
+    async (t) => {
+      const id = await storeWithUnknownFate()
+      const bench = setUp(db, { idempotency: 'lookup', deliver: () => ACCEPTED, lookup: () => RETRY })
+
+      await bench.run()
+
+      t.strictSame(
+        bench.adapter.calls.map((call) => call.what),
+        ['lookup'],
+      )
+      t.match((await readStory(db, id)).job, { is_fate_unknown: true, attempts: 1 })
+    },
+  )
 
   t.test('parks a lost answer where the provider can neither recognise nor find it', async (t) => {
     const id = await storeDispatch(db)
