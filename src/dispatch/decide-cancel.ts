@@ -41,6 +41,8 @@ export function decideCancel(outcome: CancelOutcome, facts: CancelFacts): Cancel
     case 'throttled':
       return { kind: 'retry', delayMs: throttledDelayMs(delays, facts.random, outcome.retryAfterMs), isCharged: false }
     case 'unauthorized':
+      // A key may well deliver and not cancel: tasks that exist are no reason to stop those to come, again and again.
+      if (outcome.exchange?.status === 403) return { kind: 'ended', cancellation: 'refused' }
       return { kind: 'pause_connection', reason: outcome.message, delayMs: PAUSED_DELAY_MS }
     default:
       return outcome satisfies never

@@ -172,6 +172,25 @@ t.test('createCancelWorker', async (t) => {
     t.equal(await worker.runOnce(), 0, 'a paused connection is asked nothing')
   })
 
+  t.test('stops no delivery where the key may not cancel: a person is told instead', async (t) => {
+    const exchange = { status: 403 }
+    const refusal = { kind: 'unauthorized', code: 'http_403', message: 'this key may not cancel', exchange } as const
+    const { worker, lines } = await setUpWorker(t, () => refusal)
+    const id = await storeDispatch(db)
+    await deliver(db, 'T-1')
+    await cancel(id)
+
+    await worker.runOnce()
+
+    t.match(await db.selectFrom('connections').selectAll().execute(), [{ state: 'active', refusals: 0 }])
+    t.same(await db.selectFrom('jobs').selectAll().execute(), [])
+    tells(t, await readStory(db, id), {
+      dispatch: { state: 'delivered', cancellation: 'refused' },
+      attempts: [{ kind: 'deliver' }, { kind: 'cancel', outcome: 'unauthorized', error_code: 'http_403' }],
+    })
+    t.match(lines.at(-1), { event: 'cancel.failed', code: 'http_403' })
+  })
+
   t.test('gives it back, uncharged, after a fault of ours', async (t) => {
     const { worker, lines } = await setUpWorker(t, () => Promise.reject(new TypeError('a bug')))
     const id = await storeDispatch(db)

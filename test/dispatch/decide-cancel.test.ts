@@ -36,6 +36,10 @@ const TABLE: readonly (readonly [outcome: CancelOutcome, decision: object])[] = 
     { kind: 'unauthorized', ...said },
     { kind: 'pause_connection', reason: 'no' },
   ],
+  [
+    { kind: 'unauthorized', ...said, exchange: { status: 403 } },
+    { kind: 'ended', cancellation: 'refused' },
+  ],
 ]
 
 t.test('decideCancel', async (t) => {
