@@ -91,9 +91,9 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
     }),
   })
 
-  const closeQuietly = async (entry: Entry): Promise<void> => {
+  const closeQuietly = async (building: Promise<Adapter | undefined>): Promise<void> => {
     try {
-      await (await entry.adapter)?.close()
+      await (await building)?.close()
     } catch (error) {
       deps.logger.warn({ event: 'adapter.close_failed', err: error }, 'an adapter did not close')
     }
@@ -105,7 +105,7 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
     if (known?.version === version) return known
     const entry = build(connection, version)
     entries.set(connection.name, entry)
-    if (known !== undefined) void closeQuietly(known)
+    if (known !== undefined) void closeQuietly(known.adapter)
     return entry
   }
 
@@ -122,7 +122,8 @@ export function createAdapterPool(deps: AdapterPoolDeps): AdapterPool {
       await http.close()
     },
     close: async () => {
-      for (const entry of entries.values()) await closeQuietly(entry)
+      // One that is never built must not keep the process from ending.
+      for (const { adapter, patience } of entries.values()) await closeQuietly(Promise.race([adapter, patience]))
       await Promise.all([...clients.values()].map((client) => client.close()))
     },
   }

@@ -61,7 +61,7 @@ async function makeReady(deps: CancelWorkerDeps, jobs: readonly ClaimedJob[]): P
   const unready: ClaimedJob[] = []
   for (const job of jobs) {
     const connection = deps.catalog.get(job.connection)
-    const adapter = connection === undefined ? undefined : await deps.adapters.get(connection)
+    const adapter = connection === undefined ? undefined : await deps.adapters.getSoon(connection)
     if (connection !== undefined && adapter !== undefined) {
       const cancellable = cancellables.get(job.dispatchId)
       ready.push({ job, connection, adapter, cancellable, lease: deps.leases.signalOf(job) })
@@ -83,7 +83,7 @@ async function claimableShares(deps: CancelWorkerDeps, search: DueSearch): Promi
   for (const due of await search.find()) {
     const connection = deps.catalog.get(due.connection)
     if (connection === undefined || connection.state !== 'active' || connection.fault !== undefined) continue
-    if ((await deps.adapters.get(connection)) === undefined) continue
+    if ((await deps.adapters.getSoon(connection)) === undefined) continue
     shares.push({ ...due, maxInFlight: MAX_CANCELS_IN_FLIGHT })
   }
   return shares

@@ -10,9 +10,11 @@ import { createMetrics } from '../../src/metrics.ts'
 import { cancelDispatch } from '../../src/store/cancel-dispatch.ts'
 import { createConnectionCatalog } from '../../src/store/connection-catalog.ts'
 import { createLeaseKeeper } from '../../src/store/lease-keeper.ts'
+import { settleDelivered } from '../../src/store/settle-delivery.ts'
 import { systemClock } from '../../src/time.ts'
 import {
   addConnection,
+  buildAttempt,
   claimOne,
   deliver,
   makeAllDue,
@@ -73,10 +75,11 @@ async function setUpWorker(t: Test, script?: Cancel) {
     worker: 'worker-a',
     onConnectionChanged,
   })
-  return { worker, commands, lines, metrics }
+  return { worker, catalog, commands, lines, metrics }
 }
 
 const said = { code: 'http_409', message: 'the task is done' }
+const NOTHING = { providerTaskId: undefined, result: undefined }
 
 t.test('createCancelWorker', async (t) => {
   t.test('asks the provider by every id it may know the task by, and says what came of it', async (t) => {
@@ -189,6 +192,25 @@ t.test('createCancelWorker', async (t) => {
       attempts: [{ kind: 'deliver' }, { kind: 'cancel', outcome: 'unauthorized', error_code: 'http_403' }],
     })
     t.match(lines.at(-1), { event: 'cancel.failed', code: 'http_403' })
+  })
+
+  t.test('waits for no adapter that is never built: others are asked all the same', async (t) => {
+    const { worker, catalog } = await setUpWorker(t, () => ({ kind: 'canceled' }))
+    const script = `${t.name} never`
+    scripts.set(script, () => new Promise<never>(() => {}))
+    await addConnection(db, 'abc', { provider: SCRIPTED_PROVIDER, providerSettings: { script } })
+    await catalog.refresh()
+    const stuck = await storeDispatch(db, 'A-1', { connection: 'abc' })
+    await settleDelivered(db, buildAttempt(await claimOne(db, 'deliver', { connection: 'abc' })), NOTHING)
+    const id = await storeDispatch(db, 'A-2')
+    await deliver(db, 'T-1')
+    await cancel(stuck)
+    await cancel(id)
+
+    t.equal(await worker.runOnce(), 1)
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'canceled', cancellation: 'canceled' } })
+    tells(t, await readStory(db, stuck), { dispatch: { state: 'delivered', cancellation: 'requested' } })
   })
 
   t.test('gives it back, uncharged, after a fault of ours', async (t) => {
