@@ -95,6 +95,7 @@ async function lockDispatch(tx: Tx, id: string) {
       'd.seq',
       'd.state',
       'd.revision',
+      'd.reason_code',
       'd.cancellation',
       'd.body_no',
       'd.body_day',
@@ -165,8 +166,18 @@ async function insertJob(tx: Tx, dispatch: Locked, revision: number): Promise<vo
       commerce_id: dispatch.commerce_id,
       seq: dispatch.seq,
       revision,
+      is_fate_unknown: isFateUnknown(dispatch),
     })
     .execute()
+}
+
+/**
+ * Whether there may be a task that no answer told of, without a job that says so: what took its workers with it, and what was
+ * cancelled and may not be. The replay is what decides that it is to be done; not that it is to be done twice.
+ */
+function isFateUnknown({ state, reason_code: reasonCode, cancellation }: Locked): boolean {
+  if (state === 'failed') return reasonCode === 'crashed_worker'
+  return state === 'canceled' && cancellation !== null && cancellation !== 'canceled'
 }
 
 /** A parked job is freed of its doubt too: whoever replays it has decided to repeat it, and it would only park again. */

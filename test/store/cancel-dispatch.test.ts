@@ -461,6 +461,21 @@ t.test('a cancellation and a replay', async (t) => {
     t.match((await readStory(db, id)).dispatch, { state: 'delivered', provider_task_id: 'T-2', cancellation: null })
   })
 
+  t.test('leaves the doubt to the replay: what may exist is searched for, not made again', async (t) => {
+    for (const end of ['refused', 'unsupported', 'gave_up', undefined] as const) {
+      const id = await storeDispatch(db, `A-${end}`)
+      const job = await claimOne(db)
+      await cancel(id)
+      await settleRetry(db, buildAttempt(job), { ...RETRY, isFateUnknown: true })
+      await makeAllDue(db)
+      if (end !== undefined) await settleCancelEnded(db, buildAttempt(await claimOne(db, 'cancel')), end)
+
+      await replay(db, id)
+
+      t.match(await claimOne(db), { dispatchId: id, isFateUnknown: true })
+    }
+  })
+
   t.test('holds where it is a moment after the replay', async (t) => {
     const id = await storeDispatch(db)
     await settleFailed(db, buildAttempt(await claimOne(db)), 'http_422')

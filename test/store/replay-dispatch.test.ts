@@ -54,6 +54,19 @@ void t.test('replayDispatch', async (t) => {
     t.ok(job.due_at.getTime() <= Date.now())
   })
 
+  await t.test(
+    'keeps the doubt about what took three workers with it: one of them may have delivered it',
+    async (t) => {
+      const id = await storeDispatch(db, 'poison')
+      await failDispatch(db, id)
+      await db.updateTable('dispatches').set({ reason_code: 'crashed_worker' }).where('id', '=', id).execute()
+
+      t.match(await replay(id), { plan: { stateBefore: 'failed', job: 'created' } })
+
+      t.match(await loadJob(db, id), { is_fate_unknown: true, attempts: 0 })
+    },
+  )
+
   await t.test('frees a parked job of its doubt, since its author has decided', async (t) => {
     const id = await storeDispatch(db, 'parked')
     const change = { parked_reason: 'fate unknown', is_fate_unknown: true }
