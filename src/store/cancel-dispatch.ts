@@ -2,8 +2,9 @@
 // then its job. Whoever locks the dispatch first is first; this is who wins.
 //
 //  the cancellation comes while it                  what becomes of it
-//  waits, surely not done                           canceled at once, its job is gone
-//  waits or is parked, of unknown fate              canceled; the provider is asked to cancel what may exist
+//  waits, surely not done, nor before a replay      canceled at once, its job is gone
+//  waits or is parked, of unknown fate, or was      canceled; the provider is asked to cancel what may exist
+//    delivered before a replay
 //  is with a worker, its lease expired or not       canceled; the worker's answer, or the expired lease, decides what
 //                                                   has to be asked for (canceled-delivery.ts)
 //  is delivered                                     the provider is asked; canceled once it has cancelled its task
@@ -95,7 +96,17 @@ type Locked = NonNullable<Awaited<ReturnType<typeof lockDispatch>>>
 async function lockDispatch(tx: Tx, id: string) {
   return tx
     .selectFrom('dispatches')
-    .select(['id', 'activity_id', 'connection', 'commerce_id', 'seq', 'state', 'revision', 'cancellation'])
+    .select([
+      'id',
+      'activity_id',
+      'connection',
+      'commerce_id',
+      'seq',
+      'state',
+      'revision',
+      'cancellation',
+      'delivered_at',
+    ])
     .where('id', '=', id)
     .forUpdate()
     .executeTakeFirst()
@@ -115,7 +126,7 @@ async function isEndTold(tx: Tx, { id, revision, state }: Locked): Promise<boole
 }
 
 /** Waits for whoever has the job: nobody holds a job while it waits for a dispatch. */
-async function chooseStep(tx: Tx, { id, state, cancellation }: Locked): Promise<CancelStep> {
+async function chooseStep(tx: Tx, { id, state, cancellation, delivered_at: deliveredAt }: Locked): Promise<CancelStep> {
   const jobs = await tx
     .selectFrom('jobs')
     .select(['kind', 'leased_until', 'is_fate_unknown'])
@@ -130,7 +141,7 @@ async function chooseStep(tx: Tx, { id, state, cancellation }: Locked): Promise<
   const job = jobs.find(({ kind }) => kind === 'deliver')
   if (job === undefined) return 'stopped'
   if (job.leased_until !== null) return 'in_flight'
-  return job.is_fate_unknown ? 'asking' : 'stopped'
+  return job.is_fate_unknown || deliveredAt !== null ? 'asking' : 'stopped'
 }
 
 function cancellationAfter(step: CancelStep, before: Cancellation | null): Cancellation | null {

@@ -2,6 +2,7 @@
 //
 //  the worker's answer              its job                                    cancellation
 //  it is not there (refused, later) gone                                       none: nothing is left of it
+//    but was delivered before       asks the provider to cancel that           requested
 //  it is there (accepted)           asks the provider to cancel it             requested
 //  unknown (ambiguous, lease over)  asks the provider, ten seconds later       requested
 //  it is done (a final result)      gone                                       too_late
@@ -22,7 +23,8 @@ export function cancellationOf(revision: number, task: Task): RawBuilder<unknown
   const isCanceled = sql`coalesce(ledger.state = 'canceled', false)`
   const isDone = sql`(${task === 'is_done'} or ledger.cancellation = 'too_late' or exists (
       select from results r where r.dispatch_id = j.dispatch_id and r.revision = ${revision} and r.status <> 'PENDING'))`
-  const isThere = task === 'is_there' || task === 'is_unknown'
+  // A replay delivers again what was delivered before: whatever this try came to, that is still there.
+  const isThere = sql`(${task === 'is_there' || task === 'is_unknown'} or ledger.delivered_at is not null)`
   return sql`${isCanceled} as is_canceled,
              ${isCanceled} and ${isThere} and not ${isDone} as is_asked,
              case when ${isDone} then 'too_late' when ${isThere} then 'requested' end as cancellation,

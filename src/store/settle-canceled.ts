@@ -12,7 +12,7 @@ import type { Settled } from './settle-delivery.ts'
 export async function settleCanceled(db: Db, job: ClaimedJob): Promise<Settled> {
   const { rows } = await sql<{ settled: number }>`
     with ledger as materialized (
-      select id, state, cancellation from dispatches where id = ${job.dispatchId} and state = 'canceled' for no key update
+      select id, state, cancellation, delivered_at from dispatches where id = ${job.dispatchId} and state = 'canceled' for no key update
     ), job as materialized (
       select j.id, j.dispatch_id, true as is_current, ${cancellationOf(job.revision, job.isFateUnknown ? 'is_unknown' : 'is_not_there')}
       from jobs j join ledger on true

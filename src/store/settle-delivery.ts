@@ -148,7 +148,7 @@ function settleUndone(
 /** Part `job`: the claimed job under lock, nothing where the claim is stale, and what is known of its dispatch by now. */
 function claim({ job }: FinishedAttempt, task: Task): RawBuilder<unknown> {
   return sql`ledger as materialized (
-      select id, state, revision, cancellation from dispatches where id = ${job.dispatchId} for no key update
+      select id, state, revision, cancellation, delivered_at from dispatches where id = ${job.dispatchId} for no key update
     ), job as materialized (
       select j.id, j.dispatch_id, j.revision = ${job.revision} as is_current,
              coalesce(ledger.state not in ('received', 'canceled'), false) as is_proven, ${cancellationOf(job.revision, task)},

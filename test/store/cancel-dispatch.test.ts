@@ -476,6 +476,30 @@ t.test('a cancellation and a replay', async (t) => {
     }
   })
 
+  t.test('asks the provider for what was delivered before the replay', async (t) => {
+    const id = await storeDispatch(db)
+    await deliver(db, 'T-1')
+    await replay(db, id)
+
+    t.equal(await stepOf(id), 'asking')
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'canceled', cancellation: 'requested' }, job: undefined })
+    t.ok(await cancelJobOf(id))
+  })
+
+  t.test('asks for it also where the replay was under way and did nothing', async (t) => {
+    const id = await storeDispatch(db)
+    await deliver(db, 'T-1')
+    await replay(db, id)
+    const job = await claimOne(db)
+    t.equal(await stepOf(id), 'in_flight')
+
+    t.equal(await settleFailed(db, buildAttempt(job), 'http_422'), 'canceled')
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'canceled', cancellation: 'requested' }, job: undefined })
+    t.ok(await cancelJobOf(id))
+  })
+
   t.test('holds where it is a moment after the replay', async (t) => {
     const id = await storeDispatch(db)
     await settleFailed(db, buildAttempt(await claimOne(db)), 'http_422')
@@ -515,6 +539,6 @@ t.test('a cancellation and a replay', async (t) => {
       dispatch: { state: 'received', cancellation: null, revision: 1 },
       job: { revision: 1 },
     })
-    t.equal(await stepOf(id), 'stopped', 'and that can be cancelled in turn')
+    t.equal(await stepOf(id), 'asking', 'and that can be cancelled in turn, with the task of before')
   })
 })
