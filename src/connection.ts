@@ -17,6 +17,11 @@ export interface EffectiveSettings {
   readonly onUnreadable: 'accept' | 'refuse'
   readonly onChangedBody: 'keep' | 'redeliver'
   readonly fieldPaths: ConnectionSettings['field_paths']
+  /** Undefined: where the database is not the embedded one. */
+  readonly reconcile: boolean | undefined
+  /** Undefined: when the connection was added. */
+  readonly reconcileFrom: string | undefined
+  readonly pullOnly: boolean
 }
 
 export type ConnectionState = 'active' | 'paused' | 'archived'
@@ -43,6 +48,7 @@ export interface Connection {
   readonly retenBaseUrl: string | undefined
   readonly retenApiKey: string | undefined
   readonly settings: EffectiveSettings
+  readonly createdAt: Date
   readonly providerSettings: Readonly<Record<string, unknown>>
   readonly providerSecrets: Readonly<Record<string, string>>
   /** Why it cannot deliver or report: a secret that does not open, a setting nobody knows. It receives all the same. */
@@ -94,5 +100,8 @@ export function effectiveSettings(settings: ConnectionSettings): EffectiveSettin
     onUnreadable: settings.on_unreadable ?? 'accept',
     onChangedBody: settings.on_changed_body ?? 'keep',
     fieldPaths: settings.field_paths,
+    reconcile: settings.reconcile,
+    reconcileFrom: settings.reconcile_from,
+    pullOnly: settings.pull_only ?? false,
   })
 }

@@ -65,6 +65,10 @@ export interface Metrics {
   readonly endToEndDuration: LabeledHistogram<'connection'>
   readonly results: CounterMetric<'connection' | 'outcome'>
   readonly quarantined: CounterMetric<'connection' | 'code'>
+  /** Activities that never reached us and were taken from Reten's list. */
+  readonly reconcileMissing: CounterMetric<'connection'>
+  /** When the last comparison that came to its end did, over all instances; seconds since 1970. */
+  readonly reconcileLastSuccess: GaugeMetric<'connection'>
   readonly unaccountedDispatches: { set(value: number): void }
   readonly authFailures: CounterMetric<'route'>
   /** `key` is the key's id, never the key. */
@@ -165,6 +169,16 @@ function jobMetrics(make: Factories) {
       END_TO_END_BOUNDS,
     ),
     results: make.counter('results_total', 'Results by what became of reporting them.', ['connection', 'outcome']),
+    reconcileMissing: make.counter(
+      'reconcile_missing_total',
+      "Activities that never reached us and were taken from Reten's list.",
+      ['connection'],
+    ),
+    reconcileLastSuccess: make.gauge(
+      'reconcile_last_success_timestamp_seconds',
+      'When the last comparison with Reten that came to its end did; 0 where none did yet.',
+      ['connection'],
+    ),
     unaccountedDispatches: make.number('unaccounted_dispatches', 'Rows nothing carries on: 0, or an alarm.'),
   }
 }

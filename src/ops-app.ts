@@ -21,6 +21,7 @@ import { registerKeyRoutes } from './ops/key-routes.ts'
 import { registerMetricsRoute } from './ops/metrics-route.ts'
 import type { Metrics } from './metrics.ts'
 import { registerQuarantineRoutes } from './ops/quarantine-routes.ts'
+import { registerReconciliationRoutes } from './ops/reconciliation-routes.ts'
 import { registerReleaseRoutes } from './ops/release-routes.ts'
 import type { QuarantineReplayDeps } from './ops/replay-quarantined.ts'
 import type { RetenActivitiesOf } from './ops/reten-side.ts'
@@ -34,9 +35,12 @@ const BODY_LIMIT_BYTES = 256 * 1024
 const REQUEST_TIMEOUT_MS = 30_000
 
 export interface OpsAppDeps {
-  readonly config: Pick<Config, 'adminTokens' | 'secretsKeys' | 'isProduction' | 'environmentConnection'>
+  readonly config: Pick<
+    Config,
+    'adminTokens' | 'secretsKeys' | 'isProduction' | 'environmentConnection' | 'databaseUrl'
+  >
   readonly db: Db
-  readonly catalog: Pick<ConnectionCatalog, 'refresh'>
+  readonly catalog: Pick<ConnectionCatalog, 'refresh' | 'get'>
   readonly logger: Logger
   readonly metrics: Metrics
   readonly health: HealthDeps
@@ -95,6 +99,8 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   registerBlockedRoutes(admin, { db })
   registerReleaseRoutes(admin, { db, logger, nudge })
   registerQuarantineRoutes(admin, { db, logger, acceptAgain: deps.acceptAgain })
+  const isEmbedded = config.databaseUrl === undefined
+  registerReconciliationRoutes(admin, { db, logger, catalog: deps.catalog, isEmbedded })
   registerConnectionRoutes(admin, connectionDeps)
   registerKeyRoutes(admin, connectionDeps)
 }

@@ -531,6 +531,18 @@ export interface ConnectionSettings {
    */
   on_changed_body?: 'keep' | 'redeliver'
   /**
+   * Whether activities that never reached us are looked for in Reten's list. Default true, and false on the embedded database.
+   */
+  reconcile?: boolean
+  /**
+   * Only activities created at Reten after this instant are taken from its list. Default: when the connection was added.
+   */
+  reconcile_from?: string
+  /**
+   * Reten pushes nothing: its list is the only source, and activities are taken from it at once. Default false.
+   */
+  pull_only?: boolean
+  /**
    * JSON Pointers that say where this tenant's bodies hold a field; a field named here is read from there alone.
    */
   field_paths?: {
@@ -1168,6 +1180,10 @@ export interface RetenTaskRow {
    * The commerce's name.
    */
   commerceName?: string | null
+  /**
+   * Assumed: the id that the provider answered the dispatch with.
+   */
+  providerActivityId?: string | null
   /**
    * Assumed: the operator's external id.
    */

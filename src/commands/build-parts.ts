@@ -35,6 +35,7 @@ import type { AllGuards } from './build-guards.ts'
 import type { PooledDbs } from './open-pools.ts'
 import { buildProbeServices } from './probe-services.ts'
 import { readAttributes, readResultTypes } from './reten-data.ts'
+import { buildReconcileService } from './build-reconcile.ts'
 
 export interface Parts {
   readonly dbs: PooledDbs
@@ -135,7 +136,10 @@ export function buildParts(input: PartsInput): Parts {
         ]),
     ...(config.role === 'http'
       ? []
-      : buildProbeServices({ db, catalog, adapters, retenClients, logger, worker, nudge })),
+      : [
+          ...buildProbeServices({ db, catalog, adapters, retenClients, logger, worker, nudge }),
+          buildReconcileService({ config, ...shared, retenClients, nudge }),
+        ]),
   ]
   return { dbs, catalog, http, adapters, retenClients, loops: [...loops.values()], services, nudge }
 }

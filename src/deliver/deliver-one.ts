@@ -205,7 +205,8 @@ function toCommand(ready: ReadyDelivery): DeliverCommand | Outcome {
   }
   // Read as it was when it was taken in, or what is acknowledged could turn out to be undeliverable.
   const parsed = parseBody(ready.delivery.body)
-  const reading = parsed.ok ? readActivity(parsed.value, ready.connection.settings.fieldPaths) : undefined
+  const fieldPaths = ready.delivery.isListed ? undefined : ready.connection.settings.fieldPaths
+  const reading = parsed.ok ? readActivity(parsed.value, fieldPaths) : undefined
   if (!parsed.ok || reading?.kind !== 'read') {
     return { kind: 'rejected', code: 'body_unreadable', message: 'the stored body no longer reads as an activity' }
   }

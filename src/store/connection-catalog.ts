@@ -183,6 +183,7 @@ function buildConnection(row: ConnectionRow, config: CatalogDeps['config']): Con
     retenBaseUrl: row.reten_base_url ?? undefined,
     retenApiKey: secrets.value?.retenApiKey,
     settings: effectiveSettings(settings.value ?? understoodSettings(row.settings)),
+    createdAt: row.created_at,
     providerSettings: row.provider_settings,
     providerSecrets: secrets.value?.provider ?? {},
     fault: secrets.fault ?? settings.fault,

@@ -18,6 +18,7 @@ export interface ConnectionRow {
   readonly provider_settings: Record<string, unknown>
   readonly secrets: Buffer | null
   readonly secrets_key_id: string | null
+  readonly created_at: Date
   readonly updated_at: Date
 }
 
@@ -58,6 +59,7 @@ export async function loadConnections(db: Db): Promise<{ connections: Connection
       'provider_settings',
       'secrets',
       'secrets_key_id',
+      'created_at',
       'updated_at',
     ])
     .execute()

@@ -1,6 +1,9 @@
 // A dispatch that came again. The same body is counted; another body is counted, kept, and becomes the one to deliver only
 // where the connection says so and delivers its channel.
 //
+// What was found in Reten's list has a row of that list for a body. The first push that comes after it is no change but the whole
+// of the same activity: it takes the row's place as long as no worker has begun with it, and is only kept after that.
+//
 // Lock order, here as everywhere: the dispatch (the count locks it), then its job; the other way round this and a worker that
 // settles could wait for each other.
 import { hash } from 'node:crypto'
@@ -26,12 +29,21 @@ export async function recordRepeat(db: Db, repeat: Repeat): Promise<RepeatKind> 
     const counted = await countRepeat(tx, repeat.row.id, sha256)
     if (counted.isSame) return 'same'
     if (!(await keepBody(tx, repeat.row, sha256, counted.changedBodies))) return 'known'
-    if (isRedelivered) await makeCurrent(tx, repeat.row, sha256, counted.changedBodies)
+    if (counted.isFirstPush) {
+      if (repeat.row.isForUs) await completeListed(tx, repeat.row, sha256, counted.changedBodies)
+    } else if (isRedelivered) await makeCurrent(tx, repeat.row, sha256, counted.changedBodies)
     return 'changed'
   })
 }
 
-async function countRepeat(tx: Tx, id: string, sha256: Buffer): Promise<{ isSame: boolean; changedBodies: number }> {
+interface Counted {
+  readonly isSame: boolean
+  readonly changedBodies: number
+  /** So far there was only the row of Reten's list. */
+  readonly isFirstPush: boolean
+}
+
+async function countRepeat(tx: Tx, id: string, sha256: Buffer): Promise<Counted> {
   const row = await tx
     .updateTable('dispatches')
     .set((eb) => ({
@@ -39,9 +51,13 @@ async function countRepeat(tx: Tx, id: string, sha256: Buffer): Promise<{ isSame
       changed_bodies: sql<number>`changed_bodies + (body_sha256 <> ${sha256})::int`,
     }))
     .where('id', '=', id)
-    .returning(['changed_bodies', sql<boolean>`body_sha256 = ${sha256}`.as('is_same')])
+    .returning([
+      'changed_bodies',
+      sql<boolean>`body_sha256 = ${sha256}`.as('is_same'),
+      sql<boolean>`origin = 'reconciled' and changed_bodies = 1`.as('is_first_push'),
+    ])
     .executeTakeFirstOrThrow()
-  return { isSame: row.is_same, changedBodies: row.changed_bodies }
+  return { isSame: row.is_same, changedBodies: row.changed_bodies, isFirstPush: row.is_first_push }
 }
 
 /** False where this body was kept before. The count of changed bodies only grows under the row's lock: it numbers them. */
@@ -52,6 +68,24 @@ async function keepBody(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: number
     where not exists (select from dispatch_bodies where dispatch_id = ${row.id} and sha256 = ${sha256})
     returning body_no`.execute(tx)
   return rows.length > 0
+}
+
+/** The pushed body takes the place of the listed one, under the same revision: nobody was given that yet. */
+async function completeListed(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: number): Promise<void> {
+  await sql`
+    with unbegun as (
+      select id from jobs
+      where dispatch_id = ${row.id} and kind = 'deliver' and claim_no = 0 and leased_until is null
+      for update
+    ), d as (
+      update dispatches set
+        body_no = ${bodyNo}, body_day = (now() at time zone 'utc')::date, body_sha256 = ${sha256}, type = ${row.type},
+        channel = ${row.channel ?? null}, commerce_id = ${row.commerceId}, operator_id = ${row.operatorId ?? null},
+        scheduled_at = ${row.scheduledAt ?? null}
+      where id = ${row.id} and state = 'received' and exists (select from unbegun)
+      returning commerce_id
+    )
+    update jobs set commerce_id = d.commerce_id from d, unbegun where jobs.id = unbegun.id`.execute(tx)
 }
 
 /** The changed body becomes the one to deliver, under the next revision; a delivery under way is repeated after it ends. */

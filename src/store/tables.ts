@@ -1,6 +1,7 @@
 // The tables as Kysely sees them; migrations/ is their definition.
 import type { ColumnType, Generated } from 'kysely'
 import type { Cancellation, DispatchState } from '../dispatch/states.ts'
+import type { Finding } from '../dispatch/finding.ts'
 import type { ContactType, ResultState, ResultStatus } from '../dispatch/result.ts'
 
 /** An instant: read as Date, written as Date or ISO text. */
@@ -191,6 +192,27 @@ export interface Database {
     reason: string | null
     request_id: string | null
     detail: GeneratedJson<unknown>
+  }
+  reconciliations: {
+    id: Generated<number>
+    connection: string
+    requested_by: string | null
+    reason: string | null
+    requested_at: GeneratedInstant
+    started_at: Instant | null
+    finished_at: Instant | null
+    worker: string | null
+    pages: Generated<number>
+    seen: Generated<number>
+    missing: Generated<number>
+    waiting: Generated<number>
+    canceled: Generated<number>
+    proven: Generated<number>
+    reported_again: Generated<number>
+    differences: Generated<number>
+    findings: GeneratedJson<readonly Finding[]>
+    is_whole: Generated<boolean>
+    error: string | null
   }
   connection_budgets: {
     connection: string

@@ -64,6 +64,7 @@ export function buildConnection(settings: ConnectionSettings = {}): Connection {
     retenBaseUrl: undefined,
     retenApiKey: undefined,
     settings: effectiveSettings(settings),
+    createdAt: new Date('2026-05-01T12:00:00.000Z'),
     providerSettings: {},
     providerSecrets: {},
     version: '2026-05-04T12:00:00.000Z',

@@ -69,6 +69,7 @@ export async function createOpsFixture(t: Test, overrides: OpsOverrides = {}): P
     secretsKeys: overrides.secretsKeys ?? [SECRETS_KEY],
     isProduction: overrides.isProduction ?? false,
     environmentConnection: overrides.environmentConnection,
+    databaseUrl: url,
   }
   const catalog = createConnectionCatalog({ db, config, logger })
   const nudges: string[] = []

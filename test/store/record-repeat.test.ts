@@ -107,6 +107,41 @@ void t.test('recordRepeat', async (t) => {
     ])
   })
 
+  await t.test('puts the first push in the place of what the list told, until a worker has begun', async (t) => {
+    const { db } = await openTestDatabase(t)
+    await insertDispatches(db, [{ ...original, origin: 'reconciled', operatorId: undefined }])
+    const pushed = changed('pushed', { commerceId: 'C-2', operatorId: 'V-9' })
+
+    t.equal(await recordRepeat(db, { row: pushed, onChangedBody: 'redeliver' }), 'changed')
+    t.equal(await recordRepeat(db, { row: pushed, onChangedBody: 'redeliver' }), 'same')
+
+    t.match(await stored(db), { body_no: 1, revision: 0, commerce_id: 'C-2', operator_id: 'V-9', origin: 'reconciled' })
+    t.match(await db.selectFrom('jobs').selectAll().execute(), [{ revision: 0, commerce_id: 'C-2' }])
+    t.equal(await recordRepeat(db, { row: changed('three'), onChangedBody: 'redeliver' }), 'changed')
+    t.match(await stored(db), { body_no: 2, revision: 1 }, 'a change from then on is one')
+  })
+
+  await t.test(
+    'keeps the first push of what is delivered from the list already, and delivers nothing twice',
+    async (t) => {
+      const { db } = await openTestDatabase(t)
+      await addConnection(db)
+      await insertDispatches(db, [{ ...original, origin: 'reconciled' }])
+      await claimJobs(db, {
+        kind: 'deliver',
+        shares: [{ connection: 'acme', maxInFlight: 1, most: 1 }],
+        worker: 'w',
+        leaseSeconds: 60,
+      })
+
+      t.equal(await recordRepeat(db, { row: changed('pushed'), onChangedBody: 'redeliver' }), 'changed')
+
+      t.match(await stored(db), { body_no: 0, revision: 0 })
+      t.same(await keptBodies(db), [first, '1 pushed'])
+      t.match(await db.selectFrom('jobs').selectAll().execute(), [{ revision: 0 }])
+    },
+  )
+
   await t.test('does not go back to a body it has had before', async (t) => {
     const { db } = await openTestDatabase(t)
     await insertDispatches(db, [original])

@@ -48,6 +48,7 @@ const TABLES = [
   'audit_log',
   'periodic_leases',
   'connection_budgets',
+  'reconciliations',
 ] as const
 
 export interface ConnectionOverrides {

@@ -1,0 +1,59 @@
+// The result of each dispatch that should stand at Reten, for comparing: the last one of its revision that was reported, a final
+// one before a PENDING one. Nothing whose reporting is under way or waits for a person: there Reten may rightly show another.
+import { sql } from 'kysely'
+import type { ResultStatus } from '../dispatch/result.ts'
+import type { Db } from './database.ts'
+
+export interface StandingResult {
+  readonly id: string
+  readonly dispatchId: string
+  readonly activityId: string
+  readonly commerceId: string
+  readonly scheduledAt: Date | null
+  readonly status: ResultStatus
+  readonly occurredAt: Date
+  readonly state: 'reported' | 'unproven'
+}
+
+export interface StandingResults {
+  /** Reported before this: what Reten shows since then can be compared. As PostgreSQL writes it. */
+  readonly before: string
+  readonly connection: string
+}
+
+const COLUMNS = sql`r.id, r.dispatch_id as "dispatchId", d.activity_id as "activityId", d.commerce_id as "commerceId",
+  d.scheduled_at as "scheduledAt", r.status, r.occurred_at as "occurredAt", r.state`
+
+/** Those of these dispatches, by dispatch id. */
+export async function loadStandingResults(
+  db: Db,
+  { before }: Pick<StandingResults, 'before'>,
+  dispatchIds: readonly string[],
+): Promise<ReadonlyMap<string, StandingResult>> {
+  if (dispatchIds.length === 0) return new Map()
+  const { rows } = await sql<StandingResult>`
+    select distinct on (r.dispatch_id) ${COLUMNS}
+    from results r join dispatches d on d.id = r.dispatch_id and d.revision = r.revision
+    where r.dispatch_id = any(${dispatchIds}::uuid[]) and r.state in ('reported', 'unproven')
+      and r.settled_at < ${before}::timestamptz
+      and not exists (select from results o where o.dispatch_id = r.dispatch_id and o.state in ('pending', 'conflict'))
+    order by r.dispatch_id, (r.status <> 'PENDING') desc, r.settled_at desc`.execute(db)
+  return new Map(rows.map((row) => [row.dispatchId, row]))
+}
+
+/** At most `limit` unproven ones of a connection, others each time: those that stay unproven must not hide the rest. */
+export async function loadUnprovenResults(
+  db: Db,
+  { connection, before }: StandingResults,
+  limit: number,
+): Promise<readonly StandingResult[]> {
+  const { rows } = await sql<StandingResult>`
+    select ${COLUMNS}
+    from results r join dispatches d on d.id = r.dispatch_id and d.revision = r.revision
+    where r.connection = ${connection} and r.state = 'unproven' and r.settled_at < ${before}::timestamptz
+      and not exists (select from results o where o.dispatch_id = r.dispatch_id and o.state in ('pending', 'conflict'))
+      and (r.status <> 'PENDING'
+           or not exists (select from results o where o.dispatch_id = r.dispatch_id and o.status <> 'PENDING'))
+    order by random() limit ${limit}`.execute(db)
+  return rows
+}
