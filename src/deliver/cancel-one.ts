@@ -17,7 +17,8 @@ import { releaseJob } from '../store/release-job.ts'
 import { settleCancelEnded, settleCancelOvertaken, settleCancelRetry } from '../store/settle-cancel.ts'
 import type { Settled } from '../store/settle-delivery.ts'
 import type { Clock } from '../time.ts'
-import type { Adapter } from './adapters/adapter.ts'
+import type { Adapter, CancelCommand } from './adapters/adapter.ts'
+import { answerInTime } from './answer-in-time.ts'
 import { pauseRefused } from './settle-outcome.ts'
 
 export interface CancelDeps {
@@ -103,16 +104,14 @@ async function ask(
     return { kind: 'unsupported', code: 'cancel_unsupported', message }
   }
   const { dispatchId, activityId, providerTaskId } = cancellable
-  const outcome = await adapter.cancel(
-    {
-      connection: job.connection,
-      dispatchId,
-      activityId,
-      idempotencyKey: idempotencyKey(dispatchId, job.revision),
-      providerTaskId: providerTaskId ?? undefined,
-    },
-    signal,
-  )
+  const command: CancelCommand = {
+    connection: job.connection,
+    dispatchId,
+    activityId,
+    idempotencyKey: idempotencyKey(dispatchId, job.revision),
+    providerTaskId: providerTaskId ?? undefined,
+  }
+  const outcome = await answerInTime(adapter.cancel(command, signal), signal)
   // An adapter may be anybody's module: what is no outcome is a fault, and must not be taken for one later on.
   const { kind }: { readonly kind: unknown } = outcome
   if (CANCEL_OUTCOME_KINDS.some((known) => known === kind)) return outcome

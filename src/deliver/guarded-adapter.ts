@@ -6,11 +6,12 @@ import { THROTTLED_DELAY_MS } from '../dispatch/retry-policy.ts'
 import type { Guards } from '../guards.ts'
 import { NOT_FOUND } from './adapters/adapter.ts'
 import type { Adapter } from './adapters/adapter.ts'
+import { answerInTime } from './answer-in-time.ts'
 
 /** What one delivery needs of an adapter. */
 export type DeliveringAdapter = Pick<Adapter, 'capabilities' | 'deliver' | 'lookup'>
 
-/** Guards the calls of one delivery. What `cut` ends (our own end, a lost claim) is nobody's fault. Its calls reject with BreakerOpen. */
+/** Guards the calls of one delivery. What `cut` ends (our own end, a lost claim) is nobody's fault. Its calls reject with BreakerOpen, and end when they are told to. */
 export function guardAdapter(
   { breakers, holdOffs }: Guards<Outcome>,
   connection: Connection,
@@ -26,10 +27,13 @@ export function guardAdapter(
   const { lookup } = adapter
   return {
     capabilities: adapter.capabilities,
-    deliver: (command, callSignal) => guard(() => adapter.deliver(command, callSignal)),
+    deliver: (command, callSignal) => guard(() => answerInTime(adapter.deliver(command, callSignal), callSignal)),
     ...(lookup === undefined
       ? {}
-      : { lookup: (command, callSignal) => guard(() => lookup.call(adapter, command, callSignal)) }),
+      : {
+          lookup: (command, callSignal) =>
+            guard(() => answerInTime(lookup.call(adapter, command, callSignal), callSignal)),
+        }),
   }
 }
 
