@@ -44,7 +44,7 @@ export function buildReconcileService(input: ReconcileInput): ReconcileService {
   return createReconcileService({
     ...input,
     isEmbedded: config.databaseUrl === undefined,
-    clientOf: (connection) => retenClients.get(connection)?.client,
+    retenOf: (connection) => retenClients.get(connection),
     takeIn: async (dispatch) => (await inbox.submit(dispatch, 'keep')) === 'new',
   })
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
 import { createPeriodic } from '../periodic.ts'
 import { reasonNotReconciled } from '../reason-not-reconciled.ts'
+import type { RetenActivitiesClient } from '../reten/activities-client.ts'
 import type { RetenClient } from '../reten/reten-client.ts'
 import type { Service } from '../services.ts'
 import { beginReconciliation } from '../store/begin-reconciliation.ts'
@@ -21,6 +22,12 @@ import type { SweepDeps, SweepEnd } from './sweep.ts'
 import { createTally } from './tally.ts'
 import type { Tally } from './tally.ts'
 
+/** What is asked of Reten, with a connection's key. */
+export interface RetenSide {
+  readonly client: Pick<RetenClient, 'listTasks'>
+  readonly activities: Pick<RetenActivitiesClient, 'listActivities'>
+}
+
 export interface ReconcileDeps {
   readonly db: Db
   readonly catalog: Pick<ConnectionCatalog, 'list'>
@@ -31,7 +38,7 @@ export interface ReconcileDeps {
   readonly metrics: Pick<Metrics, 'reconcileMissing' | 'reconcileLastSuccess'>
   readonly worker: string
   readonly isEmbedded: boolean
-  readonly clientOf: (connection: Connection) => Pick<RetenClient, 'listTasks'> | undefined
+  readonly retenOf: (connection: Connection) => RetenSide | undefined
   readonly takeIn: SweepDeps['takeIn']
   readonly nudge: (kind: 'deliver' | 'report' | 'cancel') => void
   readonly retryDelaysMs?: readonly number[]
@@ -43,7 +50,7 @@ export interface ReconcileService extends Service {
 }
 
 // An operator's request begins within this.
-const EVERY_5_SECONDS = '*/5 * * * * *'
+const EVERY_2_SECONDS = '*/2 * * * * *'
 // What Reten gives up is due three minutes after it was created (grace.ts), so at most two after we are back; with these two it is
 // taken in within four, and the target is five.
 const PERIOD_MS = 2 * MINUTE_MS
@@ -64,6 +71,7 @@ export function createReconcileService(deps: ReconcileDeps): ReconcileService {
   const dueAtMs = new Map<string, number>()
   const running = new Map<string, Promise<void>>()
   const faults = new Map<string, string>()
+  const unallowed = new Set<string>()
   const ending = new AbortController()
 
   const compared = (): readonly Connection[] =>
@@ -99,7 +107,8 @@ export function createReconcileService(deps: ReconcileDeps): ReconcileService {
     const keepTurn = async (): Promise<void> => {
       if (!(await takeTurn(db, turn))) throw new Error('another instance has its turn by now')
     }
-    const work = reconcile(deps, connection, keepTurn, ending.signal)
+    const onHiddenRead = (refusal: string | undefined): void => tellHidden(name, refusal)
+    const work = reconcile(deps, connection, { keepTurn, onHiddenRead }, ending.signal)
       .catch((error: unknown) => {
         // The database is away, as a rule; the next time comes in any case, and says so again.
         faults.set(name, error instanceof Error ? error.message : String(error))
@@ -108,6 +117,16 @@ export function createReconcileService(deps: ReconcileDeps): ReconcileService {
       })
       .finally(() => running.delete(name))
     running.set(name, work)
+  }
+
+  /** Said once, and again after it was allowed. */
+  const tellHidden = (name: string, refusal: string | undefined): void => {
+    if (refusal === undefined) unallowed.delete(name)
+    else if (!unallowed.has(name) && !ending.signal.aborted) {
+      unallowed.add(name)
+      const message = `${name}: what Reten hides from its list for providers cannot be named: ${refusal}`
+      logger.info({ event: 'reconcile.hidden_unread', connection: name }, message)
+    }
   }
 
   const tick = async (): Promise<void> => {
@@ -127,7 +146,7 @@ export function createReconcileService(deps: ReconcileDeps): ReconcileService {
     }
   }
 
-  const periodic = createPeriodic({ name: 'reconcile', pattern: EVERY_5_SECONDS, logger, run: tick })
+  const periodic = createPeriodic({ name: 'reconcile', pattern: EVERY_2_SECONDS, logger, run: tick })
   return {
     ...periodic,
     stop: async () => {
@@ -152,13 +171,13 @@ export function createReconcileService(deps: ReconcileDeps): ReconcileService {
 async function reconcile(
   deps: ReconcileDeps,
   connection: Connection,
-  keepTurn: () => Promise<void>,
+  { keepTurn, onHiddenRead }: Pick<SweepDeps, 'keepTurn' | 'onHiddenRead'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { db, worker, nudge } = deps
   const { name } = connection
-  const client = deps.clientOf(connection)
-  if (client === undefined) return
+  const reten = deps.retenOf(connection)
+  if (reten === undefined) return
   const begun = await beginReconciliation(db, { connection: name, worker })
   const start = performance.now()
   const tally = createTally()
@@ -166,8 +185,9 @@ async function reconcile(
     db,
     clock: deps.clock,
     worker,
-    client,
+    ...reten,
     tally,
+    onHiddenRead,
     connections: deps.catalog.list(),
     isEmbedded: deps.isEmbedded,
     takeIn: deps.takeIn,

@@ -15,6 +15,8 @@ import type { NewDispatch } from '../store/insert-dispatches.ts'
 import { loadStandingResults } from '../store/load-standing-results.ts'
 import { DAY_MS } from '../time.ts'
 import type { Clock } from '../time.ts'
+import { findHidden } from './find-hidden.ts'
+import type { HiddenDeps } from './find-hidden.ts'
 import { graceMs } from './grace.ts'
 import { isForUs, judgeUnseen } from './judge-unseen.ts'
 import { readListedDispatch } from './listed-dispatch.ts'
@@ -22,12 +24,14 @@ import { readBackUnproven, settleByRow } from './read-back.ts'
 import type { ReadBackDeps } from './read-back.ts'
 import type { Tally } from './tally.ts'
 
-export interface SweepDeps extends ReadBackDeps {
+export interface SweepDeps extends ReadBackDeps, HiddenDeps {
   readonly db: Db
   readonly clock: Clock
   readonly worker: string
   readonly client: Pick<RetenClient, 'listTasks'>
   readonly tally: Tally
+  /** Called where Reten does not let us look for hidden ones, with its words, or undefined where it does. */
+  readonly onHiddenRead: (refusal: string | undefined) => void
   /** Every connection there is; those to the same Reten may have what this one misses. */
   readonly connections: readonly Connection[]
   readonly isEmbedded: boolean
@@ -75,8 +79,10 @@ export async function sweep(
   }
   const { channels } = connection.settings
   const unseen: Unseen[] = []
+  const listed = new Set<string>()
   const onRows = async (rows: readonly RetenTaskRow[]): Promise<void> => {
     tally.seen += rows.length
+    for (const row of rows) listed.add(row.id.toLowerCase())
     unseen.push(...(await compareRows(deps, connection, rows, standing, readBack)))
   }
   const reader = { client, onRows, onPage: keepTurn, ...(deps.retryDelaysMs && { retryDelaysMs: deps.retryDelaysMs }) }
@@ -90,6 +96,7 @@ export async function sweep(
     if (error !== undefined) break
   }
   await takeMissing(deps, connection, unseen, { nowMs, isCounted: error === undefined })
+  if (error === undefined) deps.onHiddenRead(await findHidden(deps, connection, { ...window, listed }, signal))
   return { isWhole: isWhole && error === undefined, error }
 }
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import { computeDispatchId } from '../../src/dispatch/identity.ts'
 import { loadDeliveries } from '../../src/store/load-deliveries.ts'
 import { openLedger, storeDispatch } from '../support/ledger.ts'
-import { serve } from '../support/local-server.ts'
+import { sendJson, serve } from '../support/local-server.ts'
 import { openReconcileBench } from './reconcile-fixture.ts'
 
 const { db } = await openLedger(t)
@@ -157,6 +157,32 @@ t.test('a comparison with Reten’s list', async (t) => {
       [{ actor: 'service:worker-a' }],
     )
   })
+
+  await t.test(
+    'names what Reten hides from the list, where the key may read it, and says once where it may not',
+    async (t) => {
+      const { reten, compare, lines } = await openReconcileBench(t, db, {
+        reten: { switches: { failedInList: 'hidden', dispatchAttempts: 1 } },
+      })
+      const [missed] = reten.createActivities(1)
+      await reten.dispatchAll()
+
+      t.match(await compare(), { seen: 0, missing: 0, findings: [{ activityId: missed?.id, kind: 'hidden' }] })
+      t.same(await dispatches(), [], 'and delivers nothing')
+
+      const list = { data: [], meta: { total: 0, totalPages: 0 } }
+      const server = await serve(t, (response, { path }) =>
+        path.startsWith('/api/integration/')
+          ? sendJson(response, 200, list)
+          : sendJson(response, 403, { statusCode: 403 }),
+      )
+      const closed = await openReconcileBench(t, db, { change: { retenBaseUrl: server.origin } })
+      t.match(await closed.compare(), { error: null, differences: 0 })
+      await closed.compare()
+      const said = (all: typeof lines) => all.filter((line) => line['event'] === 'reconcile.hidden_unread').length
+      t.same([said(lines), said(closed.lines)], [0, 1])
+    },
+  )
 
   await t.test('is off on the embedded database unless the connection says so', async (t) => {
     const off = await openReconcileBench(t, db, { isEmbedded: true })

@@ -70,3 +70,15 @@ export async function askOperators(opsUrl: string, path: string): Promise<Record
   // Our own admin API: a JSON object; what it holds is asserted by the tests.
   return (await body.json()) as Record<string, unknown>
 }
+
+/** Posts `body` to the admin API; answers what it says. */
+export async function tellOperators(opsUrl: string, path: string, body: object): Promise<Record<string, unknown>> {
+  const answer = await request(opsUrl + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (answer.statusCode >= 300) throw new Error(`${path}: ${answer.statusCode} ${await answer.body.text()}`)
+  // As above.
+  return (await answer.body.json()) as Record<string, unknown>
+}
