@@ -25,7 +25,9 @@ export async function releaseJob(db: Db, release: Release): Promise<boolean> {
       leased_until: null,
       claimed_by: null,
       claim_no: sql<number>`claim_no + 1`, // the claim is over: whoever made it settles nothing any more
-      due_at: sql<Date>`now() + make_interval(secs => case when ${isCurrent} then ${release.delayMs / 1_000} else 0 end)`,
+      // Said to be a fraction: beside a whole number PostgreSQL takes the parameter for one, and refuses 1.5.
+      due_at: sql<Date>`
+        now() + make_interval(secs => case when ${isCurrent} then ${release.delayMs / 1_000}::float8 else 0 end)`,
       is_fate_unknown: sql<boolean>`${isCurrent} and (is_fate_unknown or ${release.isFateUnknown})`,
     })
     .where('id', '=', release.id)

@@ -43,6 +43,15 @@ void t.test('releaseJob', async (t) => {
 
     const seconds = await secondsUntilDue(db)
     t.ok(seconds > 10 && seconds <= 15)
+  })
+
+  await t.test('takes a delay of any length, such as what is left of a breaker’s', async (t) => {
+    const { db, job } = await claimOne(t)
+
+    t.equal(await releaseJob(db, { ...job, delayMs: 15_235.0048828125, isFateUnknown: false }), true)
+
+    const seconds = await secondsUntilDue(db)
+    t.ok(seconds > 10 && seconds <= 15.24)
     t.same(await claim(db), [])
   })
 
