@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSilentLogger } from '../../src/logger.ts'
+import type { FaultOptions } from '../../src/sandbox/faults.ts'
 import type { YomSandboxOptions } from '../../src/sandbox/start-yom-sandbox.ts'
 import type { RetenSandboxOptions } from '../../src/sandbox/start-reten-sandbox.ts'
 import { openDatabase } from '../../src/store/database.ts'
@@ -26,7 +27,8 @@ export interface ArenaOptions {
   readonly postgres?: Readonly<Record<string, string>> | undefined
   /** Settings of every instance. */
   readonly settings?: Readonly<Record<string, string>> | undefined
-  readonly faults?: 'none' | 'storm' | undefined
+  /** What the stand-ins do to each request; default nothing. */
+  readonly faults?: Omit<FaultOptions, 'seed'> | undefined
   /** Of Reten for one activity; default 3, as documented. */
   readonly dispatchAttempts?: number | undefined
   /** Calls to YOM, and reports to Reten, at once over all instances; default 32. */
@@ -61,7 +63,7 @@ export async function openArena(scope: Scope, options: ArenaOptions): Promise<Ar
   scope.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const database = await startDatabase(scope, options.postgres)
   await migrateDatabase(database.url)
-  const faults = { profile: options.faults ?? 'none', seed } as const
+  const faults: FaultOptions = { ...options.faults, seed }
   const reten: Partial<RetenSandboxOptions> = { seed, faults, switches: { payloadShape: 'mixed', dispatchAttempts } }
   const yom: Partial<YomSandboxOptions> = {
     seed,

@@ -1,4 +1,5 @@
 // Instances that end by force, in the middle of what they do, and are started again as an orchestrator would.
+import { profileMostPerKey, profileOdds } from '../../../src/sandbox/fault-profiles.ts'
 import type { Arena } from '../arena.ts'
 import type { Scenario, Stagecraft } from '../scenario.ts'
 import type { Instance } from '../service.ts'
@@ -27,12 +28,23 @@ const killedRepeatedly: Scenario = {
   setUp: withPair(killRepeatedly),
 }
 
+// Each 429 keeps the whole connection waiting for seconds, as it should: at the profile's odds nothing else would be seen.
+const LESS_THROTTLING = { throttled: 0.002, throttled_seconds: 0.003, throttled_date: 0.002 }
+const { storm: odds } = profileOdds
+
 const storm: Scenario = {
   name: 'storm',
   proves: 'the same, while both stand-ins refuse, hang up, answer by halves, throttle, double and tell things late',
-  ratePerSecond: 40,
-  // Two of an activity's attempts may be lost to the storm itself.
-  arena: { faults: 'storm', dispatchAttempts: 6 },
+  ratePerSecond: 15,
+  arena: {
+    faults: {
+      profile: 'storm',
+      odds: { ...odds, tasks: { ...odds.tasks, ...LESS_THROTTLING }, results: { ...odds.results, ...LESS_THROTTLING } },
+      mostPerKey: profileMostPerKey.storm,
+    },
+    // Four of an activity's attempts may be lost to the storm itself.
+    dispatchAttempts: 8,
+  },
   setUp: withPair(killRepeatedly),
 }
 
