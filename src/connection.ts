@@ -22,6 +22,18 @@ export interface EffectiveSettings {
   /** Undefined: when the connection was added. */
   readonly reconcileFrom: string | undefined
   readonly pullOnly: boolean
+  /** The provider's result codes and Reten's for them; a code that is not among them is Reten's already. */
+  readonly resultMap: Readonly<Record<string, string>>
+  /** Reten is told of a delivery by a PENDING result with this code; undefined: it is not. */
+  readonly acknowledgementCode: string | undefined
+  /** What Reten is told, as NOT_EFFECTIVE, when a delivery is given up; undefined: nothing. */
+  readonly onGiveUp: GiveUpResult | undefined
+}
+
+export interface GiveUpResult {
+  readonly code: string
+  /** Undefined: the reason code of the failure. */
+  readonly externalStatus: string | undefined
 }
 
 export type ConnectionState = 'active' | 'paused' | 'archived'
@@ -103,5 +115,14 @@ export function effectiveSettings(settings: ConnectionSettings): EffectiveSettin
     reconcile: settings.reconcile,
     reconcileFrom: settings.reconcile_from,
     pullOnly: settings.pull_only ?? false,
+    resultMap: settings.result_map ?? {},
+    acknowledgementCode: settings.acknowledge_with_pending === true ? settings.pending_result : undefined,
+    onGiveUp: readGiveUp(settings.on_give_up),
   })
+}
+
+function readGiveUp(setting: ConnectionSettings['on_give_up']): GiveUpResult | undefined {
+  if (setting === undefined || setting === 'nothing') return undefined
+  if (typeof setting === 'string') return { code: setting, externalStatus: undefined }
+  return { code: setting.code, externalStatus: setting.external_status }
 }

@@ -486,6 +486,11 @@ export interface Environment {
 }
 
 /**
+ * A result code.
+ */
+export type Code = string
+
+/**
  * How one connection behaves; what is absent has its default.
  */
 export interface ConnectionSettings {
@@ -542,6 +547,32 @@ export interface ConnectionSettings {
    * Reten pushes nothing: its list is the only source, and activities are taken from it at once. Default false.
    */
   pull_only?: boolean
+  /**
+   * The provider's result codes and the tenant's at Reten for them, both case-sensitive. A code that is not here is told as it is. A result whose code is none of the tenant's waits until it is.
+   */
+  result_map?: {
+    [k: string]: Code
+  }
+  /**
+   * Tell Reten of each delivery by a PENDING result, with the code of pending_result; the final one then goes with hard_override. Default false.
+   */
+  acknowledge_with_pending?: boolean
+  /**
+   * A result code.
+   */
+  pending_result?: string
+  /**
+   * What Reten is told when a delivery is given up or refused: nothing, or NOT_EFFECTIVE with this code. Default nothing.
+   */
+  on_give_up?:
+    | Code
+    | {
+        code: Code
+        /**
+         * Told as external_status. Default: why it failed, e.g. gave_up.
+         */
+        external_status?: string
+      }
   /**
    * JSON Pointers that say where this tenant's bodies hold a field; a field named here is read from there alone.
    */

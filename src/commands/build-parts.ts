@@ -171,7 +171,7 @@ function connectionsService(catalog: ConnectionCatalog, guards: AllGuards, logge
 }
 
 function workerServices(
-  { dbs, directUrl, logger }: PartsInput,
+  { dbs, directUrl, logger, metrics }: PartsInput,
   worker: string,
   loops: readonly JobLoop[],
   nudge: (kind: JobKind) => void,
@@ -188,6 +188,7 @@ function workerServices(
       onRescued: () => {
         for (const kind of JOB_KINDS) nudge(kind)
       },
+      onUnproven: (connection) => metrics.results.inc({ connection, outcome: 'unproven' }),
     }),
     createPeriodic({
       name: 'match-events',

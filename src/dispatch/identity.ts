@@ -19,6 +19,19 @@ export function idempotencyKey(dispatchId: string, revision: number): string {
   return revision === 0 ? dispatchId : `${dispatchId}-r${revision}`
 }
 
+const KEY_SHAPE = /^([0-9a-f-]{36})-r([1-9][0-9]{0,8})$/i
+
+/** Reads back what a provider repeats of ours: the dispatch id, or the key of one of its revisions; undefined for anything else. */
+export function readIdempotencyKey(
+  text: string,
+): { readonly dispatchId: string; readonly revision: number | undefined } | undefined {
+  const [, id = text, revision] = KEY_SHAPE.exec(text) ?? []
+  // The bare id is told by providers of every revision.
+  return isUuid(id)
+    ? { dispatchId: id.toLowerCase(), revision: revision === undefined ? undefined : Number(revision) }
+    : undefined
+}
+
 /** Whether `text` is written like a UUID, whatever its version. */
 export function isUuid(text: string): boolean {
   return UUID_SHAPE.test(text)

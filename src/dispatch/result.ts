@@ -41,6 +41,22 @@ export const RESULT_STATES = [
 
 export type ResultState = (typeof RESULT_STATES)[number]
 
+/** Who told it: the provider in its answer or by webhook, a person, or this service itself where a setting says so. */
+export type ResultSource = 'adapter' | 'webhook' | 'operator' | 'service'
+
+/** What Reten's list showed of an activity; a field that its row does not have is absent, an empty one null. */
+export interface RetenSide {
+  /** When it was read, ISO 8601. */
+  readonly readAt: string
+  /** False where the list does not show the activity at all. */
+  readonly isListed: boolean
+  readonly status?: string | null | undefined
+  readonly resultStatus?: string | null | undefined
+  readonly occurredAt?: string | null | undefined
+  /** The result's code, where the row has one: an assumption. */
+  readonly result?: string | null | undefined
+}
+
 /** Whether a result ends its activity: PENDING announces one, the others are one. */
 export function isFinal(status: ResultStatus): boolean {
   return status !== 'PENDING'

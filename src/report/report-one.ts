@@ -4,23 +4,20 @@ import type { Connection } from '../connection.ts'
 import { isFinal } from '../dispatch/result.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
-import type { RetenAnswer } from '../reten/reten-answer.ts'
-import type { RetenClient } from '../reten/reten-client.ts'
-import type { ResultAccepted } from '../schema-types.ts'
 import type { FinishedAttempt } from '../store/attempt.ts'
 import type { ClaimedJob } from '../store/claim-jobs.ts'
 import type { Db } from '../store/database.ts'
-import type { Report } from '../store/load-reports.ts'
 import { endTrial } from '../store/end-trial.ts'
 import { insist } from '../store/insist.ts'
 import { pauseConnection } from '../store/pause-connection.ts'
 import { releaseJob, releaseUnbegunJob } from '../store/release-job.ts'
 import type { Settled } from '../store/settle-delivery.ts'
-import { settleReportEnded, settleReportRetry, settleReported } from '../store/settle-report.ts'
+import { settleHeld, settleReportEnded, settleReportRetry, settleReported } from '../store/settle-report.ts'
 import type { Clock } from '../time.ts'
-import { decideReport } from './decide-report.ts'
 import type { ReportDecision } from './decide-report.ts'
-import { toSubmission } from './to-submission.ts'
+import { recordHeld, recordReport } from './record-report.ts'
+import { tellReten } from './tell-reten.ts'
+import type { ReadyReport, Telling } from './tell-reten.ts'
 
 export interface ReportDeps {
   readonly db: Db
@@ -34,15 +31,7 @@ export interface ReportDeps {
   readonly onConnectionChanged: () => void
 }
 
-/** A claimed job with everything its report needs. */
-export interface ReadyReport {
-  readonly job: ClaimedJob
-  readonly connection: Connection
-  readonly client: Pick<RetenClient, 'submitResult'>
-  readonly report: Report
-  /** Aborts when the claim is lost: another worker may have the job by now. */
-  readonly lease: AbortSignal
-}
+type Told = Extract<Telling, { readonly kind: 'told' }>
 
 // An answer that came while the database is away is worth waiting for. Within the time for which leases are renewed.
 const SETTLE_UNTIL_MS = 4 * 60_000
@@ -59,9 +48,9 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
   const giveBack = async (delayMs: number, isFateUnknown: boolean): Promise<void> => {
     await insist(deps.db, () => releaseJob(deps.db, { ...job, delayMs, isFateUnknown }), patience)
   }
-  let answer: RetenAnswer<ResultAccepted>
+  let telling: Telling
   try {
-    answer = await ready.client.submitResult(toSubmission(ready.report), AbortSignal.any([signal, ready.lease]))
+    telling = await tellReten(deps, ready, AbortSignal.any([signal, ready.lease]))
   } catch (error) {
     if (error instanceof BreakerOpen) {
       await insist(deps.db, () => releaseUnbegunJob(deps.db, job, error.retryInMs), patience)
@@ -74,28 +63,29 @@ export async function reportOne(deps: ReportDeps, ready: ReadyReport, signal: Ab
     await giveBack(FAULT_DELAY_MS, true)
     return
   }
-  if (answer.kind === 'unavailable' && answer.code === 'aborted') {
-    await giveBack(0, answer.isSent)
+  if (telling.kind === 'cut_short') {
+    await giveBack(0, telling.isSent)
     return
   }
-  const decision = decideReport(answer, {
-    attempts: job.attempts,
-    isFateUnknown: job.isFateUnknown,
-    retryDelaysSeconds: ready.connection.settings.retryDelaysSeconds,
-    random: deps.random,
-  })
-  const attempt = toAttempt(deps, job, answer, startedAt, performance.now() - start)
-  const settled = await insist(deps.db, () => settle(deps, ready, attempt, decision), patience)
-  record(deps, ready, decision, attempt, settled)
-  if (ready.connection.reporting.isOnTrial && isLookedAt(answer, decision)) {
+  if (telling.kind === 'held') {
+    const { hold } = telling
+    const settled = await insist(deps.db, () => settleHeld(deps.db, job, hold), patience)
+    recordHeld(deps, ready, hold, settled)
+    return
+  }
+  const { decision, code } = telling
+  const attempt = toAttempt(deps, job, telling, startedAt, performance.now() - start)
+  const settled = await insist(deps.db, () => settle(deps, ready, attempt, decision, code), patience)
+  recordReport(deps, ready, decision, attempt, settled)
+  if (ready.connection.reporting.isOnTrial && isLookedAt(telling)) {
     await endTrial(deps.db, ready.connection.name, 'reporting')
     deps.onConnectionChanged()
   }
 }
 
 /** Whether Reten let the key in and looked at the result, whatever it made of it. */
-function isLookedAt(answer: RetenAnswer<ResultAccepted>, { kind }: ReportDecision): boolean {
-  return kind === 'reported' || (kind === 'ended' && answer.kind === 'refused')
+function isLookedAt({ answer, decision }: Told): boolean {
+  return answer?.kind === 'ok' || (answer?.kind === 'refused' && decision.kind !== 'pause_reporting')
 }
 
 function settle(
@@ -103,12 +93,16 @@ function settle(
   ready: ReadyReport,
   attempt: FinishedAttempt,
   decision: ReportDecision,
+  code: string,
 ): Promise<Settled> {
+  const { report } = ready
   switch (decision.kind) {
     case 'reported':
       return settleReported(deps.db, attempt, {
         retenResultId: decision.retenResultId,
-        isFinal: isFinal(ready.report.status),
+        isFinal: isFinal(report.status) && report.source !== 'service',
+        toldCode: code === report.code ? undefined : code,
+        retenSide: decision.retenSide,
       })
     case 'retry':
       return settleReportRetry(deps.db, attempt, decision)
@@ -128,7 +122,7 @@ async function pause(
   { reason, delayMs, isFateUnknown }: Extract<ReportDecision, { kind: 'pause_reporting' }>,
 ): Promise<Settled> {
   if (await pauseConnection(db, { name, side: 'reporting', reason, version, actor: worker })) {
-    logger.error({ event: 'reporting.paused', connection: name }, `${name} reports nothing: Reten refuses our key`)
+    logger.error({ event: 'reporting.paused', connection: name }, `${name} reports nothing: ${reason}`)
     onConnectionChanged()
   }
   return settleReportRetry(db, attempt, { delayMs, isCharged: false, isFateUnknown })
@@ -137,13 +131,13 @@ async function pause(
 function toAttempt(
   deps: ReportDeps,
   job: ClaimedJob,
-  answer: RetenAnswer<ResultAccepted>,
+  { answer, exchange, decision }: Told,
   startedAt: Date,
   durationMs: number,
 ): FinishedAttempt {
-  const { exchange } = answer
   const said = { httpStatus: exchange.status, request: exchange.request, response: exchange.response }
   const base = { job, startedAt, durationMs, worker: deps.worker, ...said }
+  if (answer === undefined) return { ...base, ...describeUnsent(decision) }
   switch (answer.kind) {
     case 'ok':
       return { ...base, outcome: 'accepted' }
@@ -163,44 +157,9 @@ function toAttempt(
   }
 }
 
-function record(
-  deps: ReportDeps,
-  ready: ReadyReport,
-  decision: ReportDecision,
-  attempt: FinishedAttempt,
-  settled: Settled,
-): void {
-  const { job, report } = ready
-  const labels = { connection: job.connection, kind: job.kind }
-  deps.metrics.attempts.inc({ ...labels, outcome: attempt.outcome, code: attempt.code ?? 'none' })
-  deps.metrics.attemptDuration.observe(labels, attempt.durationMs / 1_000)
-  const line = {
-    dispatchId: job.dispatchId,
-    activityId: report.activityId,
-    connection: job.connection,
-    attempt: job.attempts + 1,
-    durationMs: Math.round(attempt.durationMs),
-    status: report.status,
-    code: attempt.code,
-    settled,
-  }
-  if (settled === 'stale') {
-    deps.logger.warn({ event: 'report.stale', ...line }, 'another worker has the job by now')
-    return
-  }
-  if (decision.kind === 'retry' || decision.kind === 'pause_reporting') {
-    deps.logger.warn({ event: 'result.postponed', ...line, delayMs: decision.delayMs }, attempt.message)
-    return
-  }
-  const outcome = decision.kind === 'reported' ? 'reported' : decision.state
-  deps.metrics.results.inc({ connection: job.connection, outcome })
-  if (decision.kind === 'ended') {
-    deps.logger.error({ event: 'result.failed', ...line, state: decision.state }, decision.reason)
-    return
-  }
-  if (isFinal(report.status)) {
-    const seconds = (deps.clock.now() - report.receivedAt.getTime()) / 1_000
-    deps.metrics.endToEndDuration.observe({ connection: job.connection }, Math.max(0, seconds))
-  }
-  deps.logger.info({ event: 'result.reported', ...line })
+/** Nothing was sent by this try. */
+function describeUnsent(decision: ReportDecision): Pick<FinishedAttempt, 'outcome' | 'code' | 'message'> {
+  if (decision.kind === 'reported') return { outcome: 'accepted', code: 'read_back' }
+  if (decision.kind === 'ended') return { outcome: 'rejected', code: decision.reasonCode, message: decision.reason }
+  return { outcome: 'retry', code: 'list_unavailable', message: "Reten's list of tasks could not be read" }
 }

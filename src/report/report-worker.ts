@@ -16,8 +16,9 @@ import { loadReports } from '../store/load-reports.ts'
 import { releaseUnbegun } from '../store/release-job.ts'
 import { settleOvertaken } from '../store/settle-report.ts'
 import { reportOne } from './report-one.ts'
-import type { ReadyReport, ReportDeps } from './report-one.ts'
+import type { ReportDeps } from './report-one.ts'
 import type { RetenClients } from './reten-clients.ts'
+import type { ReadyReport } from './tell-reten.ts'
 
 export interface ReportWorkerDeps extends ReportDeps {
   readonly catalog: ConnectionCatalog
@@ -51,6 +52,7 @@ function guardClient(
   signal: AbortSignal,
 ): ReadyReport['client'] {
   return {
+    listTasks: (query, callSignal) => client.listTasks(query, callSignal),
     submitResult: (submission, callSignal) =>
       guards.breakers.run(connection, () => client.submitResult(submission, callSignal), signal),
   }
@@ -89,7 +91,8 @@ async function makeReady(deps: ReportWorkerDeps, jobs: readonly ClaimedJob[]): P
       await settleOvertaken(deps.db, job)
       deps.leases.drop([job])
     } else if (connection !== undefined && access !== undefined && report !== undefined) {
-      ready.push({ job, connection, client: access.client, report, lease: deps.leases.signalOf(job) })
+      const { client, resultTypes } = access
+      ready.push({ job, connection, client, resultTypes, report, lease: deps.leases.signalOf(job) })
     } else unready.push(job)
   }
   // The connection changed between planning and claiming; the next claim sees it as it is now.

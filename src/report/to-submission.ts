@@ -1,8 +1,15 @@
 import type { ResultSubmission } from '../schema-types.ts'
 import type { Report } from '../store/load-reports.ts'
 
+export interface SubmissionOptions {
+  /** Reten's code for the provider's. */
+  readonly code: string
+  /** A second result is refused unless it says that it overwrites. */
+  readonly isOverwriting: boolean
+}
+
 /** A stored result as Reten's results endpoint takes it. Source: Reten's documentation of that endpoint, snake_case. */
-export function toSubmission(report: Report): ResultSubmission {
+export function toSubmission(report: Report, { code, isOverwriting }: SubmissionOptions): ResultSubmission {
   return {
     activity_id: report.activityId,
     provider_activity_id: report.dispatchId,
@@ -10,10 +17,9 @@ export function toSubmission(report: Report): ResultSubmission {
     occurred_at: report.occurredAt.toISOString(),
     status: report.status,
     ...(report.externalStatus === null ? {} : { external_status: report.externalStatus }),
-    // A second result is refused unless it says that it overwrites; ours may overwrite only our own PENDING.
-    ...(report.isAfterPending ? { hard_override: true } : {}),
+    ...(isOverwriting ? { hard_override: true } : {}),
     task_result: {
-      result: report.code,
+      result: code,
       ...(report.comment === null ? {} : { comment: report.comment }),
       ...(report.contactType === null ? {} : { contact_type: report.contactType }),
       ...(report.operatorExternalId === null ? {} : { operator_external_id: report.operatorExternalId }),

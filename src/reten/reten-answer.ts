@@ -1,8 +1,9 @@
 // What one call to Reten came to, as a value: no answer of Reten's is an exception.
 //
 //  ok           2xx, and the body fits its schema
-//  refused      a 4xx (or 3xx) of Reten's own: 400, 401, 403, 404, 409, …; repeating it unchanged cannot help
-//  unavailable  no answer, 408, 425, 429, 5xx, or a body that is not Reten's: another try may help
+//  refused      a 4xx of Reten's own: 400, 401, 403, 404, 409, …; repeating it unchanged cannot help
+//  unavailable  no answer, 408, 425, 429, 5xx, or a body that is not Reten's: another try may help; so may another address,
+//               where a redirect, a 405 or a 404 says that there is no such route (`address_wrong`)
 import type { Exchange } from '../dispatch/outcome.ts'
 import { describeFault } from '../schemas.ts'
 import type { Validated } from '../schemas.ts'
@@ -27,8 +28,11 @@ export interface RetenRefused {
   readonly exchange: Exchange
 }
 
-/** `answer_unreadable`: a status whose body is not what Reten sends, such as a gateway's page. */
-export type RetenUnavailableCode = HttpFaultCode | `http_${number}` | 'answer_unreadable'
+/**
+ * `answer_unreadable`: a status whose body is not what Reten sends, such as a gateway's page. `address_wrong`: whoever answers has
+ * no such route: the base URL is wrong, or a deploy is under way; it concerns every call, not this one.
+ */
+export type RetenUnavailableCode = HttpFaultCode | `http_${number}` | 'answer_unreadable' | 'address_wrong'
 
 export interface RetenUnavailable {
   readonly kind: 'unavailable'
@@ -59,6 +63,8 @@ export interface RetenAnswerInput<T> {
 
 /** Statuses that say themselves that nothing was done. */
 const NOT_DONE: ReadonlySet<number> = new Set([408, 425, 429])
+/** The page after the work, or a log-in instead of it. The other redirects say: not here. None is followed: our key is for nobody else. */
+const MAYBE_DONE: ReadonlySet<number> = new Set([302, 303])
 const LONGEST_MESSAGE = 500
 
 /** Reads an answer by the table above. */
@@ -90,8 +96,21 @@ export function readRetenAnswer<T>(input: RetenAnswerInput<T>): RetenAnswer<T> {
       exchange,
     }
   }
+  if (isAddressWrong(status, words?.message)) {
+    const message = `${sentence}: is the base URL right?`
+    return { kind: 'unavailable', code: 'address_wrong', message, isSent: MAYBE_DONE.has(status), status, exchange }
+  }
   if (status >= 400 && words === undefined) return unreadable(status, `${sentence} without a body of its own`, exchange)
   return { kind: 'refused', status, message: words?.message ?? sentence, error: words?.error ?? '', exchange }
+}
+
+/**
+ * The one place where words decide: NestJS says of a route that it does not have `Cannot POST /path` with a 404, and so does Express;
+ * Reten's own 404 names what is missing. Source of the words: NestJS's router, `Cannot ${method} ${url}`.
+ */
+function isAddressWrong(status: number, message: string | undefined): boolean {
+  if (status < 400) return true
+  return status === 405 || (status === 404 && /^Cannot (GET|POST) \//.test(message ?? ''))
 }
 
 /** A call without an answer. */

@@ -25,6 +25,7 @@ import { TRANSITIONS, transition } from '../dispatch/states.ts'
 import { UNKNOWN_DELAY_SECONDS } from './canceled-delivery.ts'
 import type { Db, Tx } from './database.ts'
 import { nextState } from './next-state.ts'
+import { isEnd } from './result-end.ts'
 import { writeAudit } from './write-audit.ts'
 import type { Author } from './write-audit.ts'
 
@@ -120,7 +121,7 @@ async function isEndTold(tx: Tx, { id, revision, state }: Locked): Promise<boole
     .select('id')
     .where('dispatch_id', '=', id)
     .where('revision', '=', revision)
-    .where('status', '<>', 'PENDING')
+    .where(isEnd('results'))
     .executeTakeFirst()
   return result !== undefined
 }

@@ -8,6 +8,7 @@
 //  it is done (a final result)      gone                                       too_late
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import { isEnd } from './result-end.ts'
 
 /** What the worker's answer says of the provider's task. */
 export type Task = 'is_not_there' | 'is_there' | 'is_unknown' | 'is_done'
@@ -22,7 +23,7 @@ export const UNKNOWN_DELAY_SECONDS = 10
 export function cancellationOf(revision: number, task: Task): RawBuilder<unknown> {
   const isCanceled = sql`coalesce(ledger.state = 'canceled', false)`
   const isDone = sql`(${task === 'is_done'} or ledger.cancellation = 'too_late' or exists (
-      select from results r where r.dispatch_id = j.dispatch_id and r.revision = ${revision} and r.status <> 'PENDING'))`
+      select from results r where r.dispatch_id = j.dispatch_id and r.revision = ${revision} and ${isEnd('r')}))`
   // A replay delivers again what was delivered before: whatever this try came to, that is still there.
   const isThere = sql`(${task === 'is_there' || task === 'is_unknown'} or ledger.delivered_at is not null)`
   return sql`${isCanceled} as is_canceled,

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
+import { isEnd } from './result-end.ts'
 
 /**
  * Completes a delivered dispatch whose final result stands at Reten already, as after a replay. A statement of its own, run
@@ -10,5 +11,5 @@ export async function completeReported(db: Db, dispatchId: string): Promise<void
     update dispatches d set state = 'completed', finished_at = now()
     where d.id = ${dispatchId} and d.state = 'delivered' and exists (
       select from results r where r.dispatch_id = d.id and r.revision = d.revision
-        and r.state = 'reported' and r.status <> 'PENDING')`.execute(db)
+        and r.state = 'reported' and ${isEnd('r')})`.execute(db)
 }

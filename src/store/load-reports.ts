@@ -1,7 +1,8 @@
 // What a worker needs of the results it is to report.
 import { sql } from 'kysely'
-import type { ContactType, ResultStatus } from '../dispatch/result.ts'
+import type { ContactType, ResultSource, ResultStatus } from '../dispatch/result.ts'
 import type { Db } from './database.ts'
+import { isEnd } from './result-end.ts'
 
 export interface Report {
   readonly resultId: string
@@ -17,8 +18,17 @@ export interface Report {
   readonly contactType: ContactType | null
   readonly operatorExternalId: string | null
   readonly futureScheduledAt: Date | null
-  /** Reten holds a PENDING result of ours for this activity, or may hold it: the next one has to overwrite it. */
-  readonly isAfterPending: boolean
+  readonly source: ResultSource
+  /** When the activity is to happen: what Reten's list can be asked by. */
+  readonly scheduledAt: Date | null
+  /** Why it waits, where it is held. */
+  readonly heldFor: string | null
+  /** Results of ours that only announced this one (PENDING, or the service's own) and that Reten has or may have. */
+  readonly announcedBy: readonly { readonly status: ResultStatus; readonly occurredAt: string }[]
+  /** A person decided that it overwrites whatever Reten holds. */
+  readonly isOverride: boolean
+  /** Reten has, or may have, another result of ours with the same status and instant: its list cannot tell them apart. */
+  readonly hasTwin: boolean
   /** It announces a final result that is there by now: Reten is not to be told any more. */
   readonly isOvertaken: boolean
 }
@@ -42,15 +52,24 @@ export async function loadReports(db: Db, resultIds: readonly string[]): Promise
       'r.contact_type as contactType',
       'r.operator_external_id as operatorExternalId',
       'r.future_scheduled_at as futureScheduledAt',
-      sql<boolean>`exists (
-        select from results p
-        where p.dispatch_id = r.dispatch_id and p.id <> r.id and p.status = 'PENDING' and (
+      'r.source',
+      'd.scheduled_at as scheduledAt',
+      'r.reason_code as heldFor',
+      'r.is_override as isOverride',
+      sql<Report['announcedBy']>`coalesce((
+        select json_agg(json_build_object('status', p.status, 'occurredAt', p.occurred_at)) from results p
+        where p.dispatch_id = r.dispatch_id and p.id <> r.id and not ${isEnd('p')} and (
           p.state in ('reported', 'unproven')
           or exists (select from jobs j where j.kind = 'report' and j.result_id = p.id and j.is_fate_unknown))
-      )`.as('isAfterPending'),
-      sql<boolean>`r.status = 'PENDING' and exists (
+      ), '[]')`.as('announcedBy'),
+      sql<boolean>`exists (
+        select from results p
+        where p.dispatch_id = r.dispatch_id and p.id <> r.id and p.status = r.status and p.occurred_at = r.occurred_at
+          and p.state in ('reported', 'unproven', 'conflict')
+      )`.as('hasTwin'),
+      sql<boolean>`not ${isEnd('r')} and exists (
         select from results f
-        where f.dispatch_id = r.dispatch_id and f.revision >= r.revision and f.status <> 'PENDING'
+        where f.dispatch_id = r.dispatch_id and f.revision >= r.revision and ${isEnd('f')}
       )`.as('isOvertaken'),
     ])
     .where('r.id', 'in', resultIds)

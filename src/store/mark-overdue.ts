@@ -2,6 +2,7 @@
 // it is walked slice by slice along the index on seq, and what is found is marked: lists and counts read the marks alone.
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
+import { isEnd } from './result-end.ts'
 
 /** How long a connection waits for a result; one whose provider never reports is not among them. */
 export interface OverdueLimit {
@@ -51,7 +52,7 @@ export async function markOverdue(
                        ${sql.val(limits.map((limit) => limit.seconds))}::int[]) as l (connection, seconds)
         on l.connection = s.connection
       left join lateral (
-        select bool_or(r.status <> 'PENDING') as has_final, max(r.created_at) as last_at from results r
+        select bool_or(${isEnd('r')}) as has_final, max(r.created_at) as last_at from results r
         where r.dispatch_id = s.id and r.revision = s.revision and s.state = 'delivered') as heard on true
       where s.state = 'delivered' or s.overdue_at is not null
     ), held as materialized (

@@ -20,6 +20,8 @@ export interface Rescue {
   readonly poisoned: readonly string[]
   /** Dispatches whose cancellation was set aside. */
   readonly notCanceled: readonly string[]
+  /** Reports that were set aside: what is known of each result is that Reten may have it. */
+  readonly unproven: readonly { readonly dispatchId: string; readonly connection: string }[]
 }
 
 // Rows handled at once: enough for every slot of a dead instance, little enough to be over in moments.
@@ -27,7 +29,12 @@ const BATCH = 500
 
 /** Takes back expired leases; safe to run on any number of instances at once. */
 export async function rescueJobs(db: Db): Promise<Rescue> {
-  const { rows } = await sql<{ rescued: number; poisoned: string[]; not_canceled: string[] }>`
+  const { rows } = await sql<{
+    rescued: number
+    poisoned: string[]
+    not_canceled: string[]
+    unproven: Rescue['unproven']
+  }>`
     with expired as (
       -- A cancelled delivery is not tried again, so it can do no harm: whoever takes it asks the provider to cancel it.
       select j.id, j.kind, j.dispatch_id, j.result_id,
@@ -50,10 +57,11 @@ export async function rescueJobs(db: Db): Promise<Rescue> {
       returning id, connection, commerce_id, seq, state
     ), blocked as (
       ${blockCommerces(sql`select * from failed_dispatches where state = 'failed'`)}
-    ), failed_results as (
-      update results set state = 'failed', reason_code = 'crashed_worker', settled_at = now(),
+    ), unproven_results as (
+      update results set state = 'unproven', reason_code = 'crashed_worker', settled_at = now(), attention_at = now(),
         reason = 'three workers ended while they reported it'
       where id in (select result_id from poison where kind = 'report') and state = 'pending'
+      returning dispatch_id, connection
     ), failed_cancellations as (
       update dispatches set cancellation = 'gave_up'
       where id in (select dispatch_id from poison where kind = 'cancel') and cancellation = 'requested'
@@ -61,7 +69,14 @@ export async function rescueJobs(db: Db): Promise<Rescue> {
     )
     select (select count(*) from again)::int as rescued,
            coalesce((select array_agg(id::text) from failed_cancellations), '{}') as not_canceled,
+           coalesce((select json_agg(json_build_object('dispatchId', dispatch_id, 'connection', connection))
+             from unproven_results), '[]') as unproven,
            coalesce((select array_agg(id::text) from failed_dispatches), '{}') as poisoned`.execute(db)
   const [row] = rows
-  return { rescued: row?.rescued ?? 0, poisoned: row?.poisoned ?? [], notCanceled: row?.not_canceled ?? [] }
+  return {
+    rescued: row?.rescued ?? 0,
+    poisoned: row?.poisoned ?? [],
+    notCanceled: row?.not_canceled ?? [],
+    unproven: row?.unproven ?? [],
+  }
 }

@@ -15,6 +15,8 @@ export interface RescueDeps {
   readonly logger: Logger
   /** Something is due again. */
   readonly onRescued: () => void
+  /** A result was set aside as unproven. */
+  readonly onUnproven: (connection: string) => void
   /** Milliseconds since 1970, by the calendar: after a sleep of the machine the workers on it come first, too. */
   readonly now?: () => number
 }
@@ -33,7 +35,7 @@ const HOLD_OFF_AGAIN_MS = 60_000
 
 /** Builds the service; it works from its start. */
 export function createRescueService(deps: RescueDeps): RescueService {
-  const { db, logger, onRescued, now = Date.now } = deps
+  const { db, logger, onRescued, onUnproven, now = Date.now } = deps
   let reachedAtMs: number | undefined
   let heldOffAtMs = Number.NEGATIVE_INFINITY
 
@@ -49,7 +51,7 @@ export function createRescueService(deps: RescueDeps): RescueService {
     return rescue
   }
 
-  const tell = ({ rescued, poisoned, notCanceled }: Rescue): void => {
+  const tell = ({ rescued, poisoned, notCanceled, unproven }: Rescue): void => {
     if (rescued > 0) {
       logger.warn({ event: 'jobs.rescued', count: rescued }, `${rescued} jobs of workers that ended are due again`)
       onRescued()
@@ -65,6 +67,13 @@ export function createRescueService(deps: RescueDeps): RescueService {
         { event: 'cancel.failed', dispatchId, code: 'crashed_worker' },
         'set aside: its workers ended three times',
       )
+    }
+    for (const { dispatchId, connection } of unproven) {
+      logger.error(
+        { event: 'result.failed', dispatchId, connection, state: 'unproven', code: 'crashed_worker' },
+        'set aside: the workers that reported it ended three times, and Reten may have it',
+      )
+      onUnproven(connection)
     }
   }
 

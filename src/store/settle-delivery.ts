@@ -21,6 +21,7 @@ import { blockCommerces } from './commerce-order.ts'
 import type { Db } from './database.ts'
 import { insertResult } from './insert-result.ts'
 import { nextState } from './next-state.ts'
+import { isEnd } from './result-end.ts'
 
 /** `stale`: another worker owns the job, nothing was written. */
 export type Settled = 'settled' | 'stale'
@@ -154,7 +155,7 @@ function claim({ job }: FinishedAttempt, task: Task): RawBuilder<unknown> {
              coalesce(ledger.state not in ('received', 'canceled'), false) as is_proven, ${cancellationOf(job.revision, task)},
              exists (
                select from results r where r.dispatch_id = j.dispatch_id and r.revision = j.revision
-                 and r.state = 'reported' and r.status <> 'PENDING'
+                 and r.state = 'reported' and ${isEnd('r')}
              ) as is_reported
       from jobs j left join ledger on true
       where j.id = ${job.id} and j.claim_no = ${job.claimNo}

@@ -2,7 +2,7 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { Cancellation, DispatchState } from '../dispatch/states.ts'
 import type { Finding } from '../dispatch/finding.ts'
-import type { ContactType, ResultState, ResultStatus } from '../dispatch/result.ts'
+import type { ContactType, ResultSource, ResultState, ResultStatus, RetenSide } from '../dispatch/result.ts'
 
 /** An instant: read as Date, written as Date or ISO text. */
 type Instant = ColumnType<Date, Date | string, Date | string>
@@ -71,6 +71,7 @@ export interface Database {
     body_no: Generated<number>
     body_sha256: Buffer
     provider_task_id: string | null
+    provider_task_revision: number | null
     cancellation: Cancellation | null
     overdue_at: Instant | null
     received_at: GeneratedInstant
@@ -135,7 +136,7 @@ export interface Database {
     id: Generated<string>
     dispatch_id: string
     connection: string
-    source: 'adapter' | 'webhook' | 'operator'
+    source: ResultSource
     event_id: string | null
     revision: Generated<number>
     status: ResultStatus
@@ -150,6 +151,10 @@ export interface Database {
     reason_code: string | null
     reason: string | null
     reten_result_id: string | null
+    attention_at: Instant | null
+    is_override: Generated<boolean>
+    told_code: string | null
+    reten_side: Json<RetenSide> | null
     created_at: GeneratedInstant
     settled_at: Instant | null
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { decideReport } from '../../src/report/decide-report.ts'
-import type { ReportDecision, ReportFacts } from '../../src/report/decide-report.ts'
+import type { Question, ReportDecision, ReportFacts } from '../../src/report/decide-report.ts'
 import type { RetenAnswer } from '../../src/reten/reten-answer.ts'
 import type { ResultAccepted } from '../../src/schema-types.ts'
 import { holds } from '../support/holds.ts'
@@ -22,6 +22,7 @@ const unavailable = (overrides: Partial<Extract<Answer, { kind: 'unavailable' }>
 const facts = (overrides: Partial<ReportFacts> = {}): ReportFacts => ({
   attempts: 0,
   isFateUnknown: false,
+  isOverwriting: false,
   retryDelaysSeconds: [20, 30],
   random: () => 0.5,
   ...overrides,
@@ -49,15 +50,25 @@ const ended = (state: 'failed' | 'conflict' | 'unproven', reasonCode: string, re
   reason,
 })
 
-const TABLE: readonly (readonly [string, Answer, Partial<ReportFacts>, ReportDecision])[] = [
+const question = (status: number): Question => ({ kind: 'read_back', status, reason: 'no' })
+const OVERWRITING = { isOverwriting: true }
+
+const TABLE: readonly (readonly [string, Answer, Partial<ReportFacts>, ReportDecision | Question])[] = [
   ['201 reports it', ok, {}, { kind: 'reported', retenResultId: 'R-1' }],
   ['201 ends a doubt', ok, { ...DOUBT, ...USED_UP }, { kind: 'reported', retenResultId: 'R-1' }],
 
   ['400 ends it with Reten’s words', refused(400), {}, ended('failed', 'http_400')],
   ['404 ends it with Reten’s words', refused(404), {}, ended('failed', 'http_404')],
-  ['a redirect ends it', refused(302), {}, ended('failed', 'http_302')],
-  ['400 in doubt does not say that Reten has it not', refused(400), DOUBT, ended('unproven', 'http_400')],
-  ['404 in doubt does not say that Reten has it not', refused(404), DOUBT, ended('unproven', 'http_404')],
+  ['400 in doubt does not say that Reten has it not', refused(400), DOUBT, question(400)],
+  ['404 in doubt does not say that Reten has it not', refused(404), DOUBT, question(404)],
+  ['400 to an override may be the temporal guard', refused(400), OVERWRITING, question(400)],
+  [
+    'a wrong address is the connection’s fault and nobody’s try',
+    unavailable({ code: 'address_wrong', isSent: false, message: 'no' }),
+    USED_UP,
+    paused(false),
+  ],
+  ['the page after the work leaves a doubt', unavailable({ code: 'address_wrong', message: 'no' }), {}, paused(true)],
 
   ['401 pauses reporting and is nobody’s fault', refused(401), {}, paused(false)],
   ['403 pauses reporting, however often', refused(403), USED_UP, paused(false)],
@@ -69,8 +80,8 @@ const TABLE: readonly (readonly [string, Answer, Partial<ReportFacts>, ReportDec
     paused(false),
   ],
 
-  ['409 out of the blue is a conflict', refused(409), {}, ended('conflict', 'http_409')],
-  ['409 after a lost answer is our own', refused(409), DOUBT, { kind: 'reported', retenResultId: undefined }],
+  ['409 out of the blue is looked at', refused(409), {}, question(409)],
+  ['409 after a lost answer is looked at', refused(409), DOUBT, question(409)],
 
   ['500 is tried again in doubt', unavailable(), {}, later(20, true, true)],
   ['a lost answer is tried again in doubt', unavailable({ code: 'timeout' }), { attempts: 1 }, later(30, true, true)],

@@ -1,9 +1,11 @@
+import { sql } from 'kysely'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createHttpClient } from '../../src/http-client.ts'
 import { rescueJobs } from '../../src/store/rescue-jobs.ts'
 import {
   claimOne,
+  clearLedger,
   deliver,
   expireLeases,
   makeAllDue,
@@ -18,7 +20,7 @@ import {
 import type { StoryPattern } from '../support/ledger.ts'
 import { sendJson, serve, serveBytes, unusedOrigin } from '../support/local-server.ts'
 import type { Answerer } from '../support/local-server.ts'
-import { RESULTS_PATH, RETEN_KEY, setUpReports } from './report-fixture.ts'
+import { answerAs, RESULTS_PATH, RETEN_KEY, setUpReports, toldResults } from './report-fixture.ts'
 
 const { db } = await openLedger(t)
 const http = createHttpClient()
@@ -31,10 +33,24 @@ async function deliverWithResult(): Promise<string> {
   return id
 }
 
+const AT = '2026-05-04T15:20:00.000Z'
+
+/** A delivered dispatch whose PENDING result Reten was told. */
+async function announce(origin: string): Promise<string> {
+  const id = await storeDispatch(db)
+  await deliver(db)
+  await recordEvent(db, id, { eventId: 'E-1', status: 'PENDING' })
+  await makeAllDue(db)
+  await setUpReports(db, http, origin).run()
+  return id
+}
+
 const refuse =
   (status: number, message: string): Answerer =>
   (response) =>
     sendJson(response, status, { statusCode: status, message, error: 'Whatever' })
+
+const THERE = refuse(409, 'A result is already registered for this activity')
 
 const accept: Answerer = (response) => sendJson(response, 201, { id: 'R-1' })
 
@@ -80,6 +96,24 @@ const CASES: Readonly<Record<string, Case>> = {
   '409 out of the blue is a conflict': {
     answer: refuse(409, 'A result is already registered for this activity'),
     story: { ...FAILED, results: [{ state: 'conflict', reason_code: 'http_409', reason: /already registered/ }] },
+  },
+  'a redirect pauses reporting and is nobody’s try': {
+    answer: (response) => response.writeHead(301, { location: 'https://elsewhere.example' }).end(),
+    story: {
+      results: [{ state: 'pending' }],
+      reports: [{ attempts: 0, is_fate_unknown: false }],
+      attempts: [{}, { outcome: 'retry', error_code: 'address_wrong', http_status: 301 }],
+    },
+    dueIn: [0, 1],
+  },
+  'a route that is not there pauses reporting and is nobody’s try': {
+    answer: refuse(404, 'Cannot POST /api/integration/activity-results/tasks'),
+    story: {
+      results: [{ state: 'pending' }],
+      reports: [{ attempts: 0, is_fate_unknown: false }],
+      attempts: [{}, { error_code: 'address_wrong', error_message: /is the base URL right/ }],
+    },
+    dueIn: [0, 1],
   },
   '401 waits and is not counted': {
     answer: refuse(401, 'Unauthorized'),
@@ -191,12 +225,15 @@ t.test('reportOne', async (t) => {
     })
   })
 
-  t.test('takes a 409 after a lost answer for its own result, and completes the dispatch once', async (t) => {
-    // The first answer is lost after Reten has the result.
-    const reten = await serve(t, (response, request, number) => {
-      if (number === 1) response.destroy()
-      else refuse(409, 'A result is already registered for this activity')(response, request, number)
-    })
+  t.test('proves by Reten’s list that a 409 after a lost answer is about its own result', async (t) => {
+    const reten = await serve(
+      t,
+      // The first answer is lost after Reten has the result.
+      answerAs(
+        () => [{ id: 'A-1', occurredAt: AT, resultStatus: 'EFFECTIVE' }],
+        (response, request, number) => (number === 1 ? response.destroy() : THERE(response, request, number)),
+      ),
+    )
     const id = await deliverWithResult()
     const bench = setUpReports(db, http, reten.origin)
 
@@ -206,36 +243,101 @@ t.test('reportOne', async (t) => {
 
     tells(t, await readStory(db, id), {
       dispatch: { state: 'completed' },
-      results: [{ state: 'reported', reten_result_id: null }],
+      results: [{ state: 'reported', reten_result_id: null, reten_side: { isListed: true, occurredAt: AT } }],
       reports: [],
       attempts: [{}, { outcome: 'ambiguous' }, { outcome: 'rejected', error_code: 'http_409' }],
     })
   })
 
-  t.test('takes a 409 after a time-out for its own result', async (t) => {
-    const reten = await serve(t, (response, request, number) => {
-      if (number > 1) refuse(409, 'there already')(response, request, number)
-    })
-    const id = await deliverWithResult()
+  t.test('leaves unproven what a 409 after a lost answer says and the list does not show', async (t) => {
+    const lists = { 'no result': [{ id: 'A-1', occurredAt: null }], 'no activity': [{ id: 'A-2' }] }
+    for (const [sentence, rows] of Object.entries(lists)) {
+      const reten = await serve(
+        t,
+        answerAs(() => rows, THERE),
+      )
+      const id = await storeDispatch(db, 'A-1')
+      await deliver(db, 'T-1', {})
+      await sql`update jobs set is_fate_unknown = true`.execute(db)
 
-    await setUpReports(db, http, reten.origin, { timeoutMs: 100 }).run()
-    tells(t, await readStory(db, id), { attempts: [{}, { outcome: 'ambiguous', error_code: 'timeout' }] })
-    await makeAllDue(db)
-    await setUpReports(db, http, reten.origin).run()
+      await setUpReports(db, http, reten.origin).run()
 
-    tells(t, await readStory(db, id), { dispatch: { state: 'completed' }, results: [{ state: 'reported' }] })
+      const story = await readStory(db, id)
+      tells(t, story, { dispatch: { state: 'delivered' }, reports: [] })
+      t.match(story.results, [{ state: 'unproven', reason_code: 'http_409', attention_at: Date }], sentence)
+      await clearLedger(db)
+    }
   })
 
-  t.test('takes a 409 after a worker died in the middle for its own result', async (t) => {
-    const reten = await serve(t, refuse(409, 'there already'))
+  t.test('opens a conflict with both sides where Reten holds another result', async (t) => {
+    const theirs = {
+      id: 'A-1',
+      occurredAt: '2026-05-04T10:00:00.000Z',
+      resultStatus: 'NOT_EFFECTIVE',
+      result: 'NO_CONTACT',
+    }
+    const reten = await serve(
+      t,
+      answerAs(() => [theirs], THERE),
+    )
     const id = await deliverWithResult()
-    await claimOne(db, 'report')
-    await expireLeases(db)
-    await rescueJobs(db)
 
     await setUpReports(db, http, reten.origin).run()
 
-    tells(t, await readStory(db, id), { dispatch: { state: 'completed' }, results: [{ state: 'reported' }] })
+    tells(t, await readStory(db, id), {
+      dispatch: { state: 'delivered' },
+      results: [
+        {
+          state: 'conflict',
+          reason_code: 'http_409',
+          reason: /NOT_EFFECTIVE NO_CONTACT of 2026-05-04T10:00/,
+          reten_side: { resultStatus: 'NOT_EFFECTIVE', result: 'NO_CONTACT' },
+        },
+      ],
+      reports: [],
+    })
+  })
+
+  t.test('does not take a correction for what it corrects, though its instant and status are the same', async (t) => {
+    for (const row of [{ result: 'SALE_COMPLETED' }, {}]) {
+      const reten = await serve(
+        t,
+        answerAs(
+          () => [{ id: 'A-1', occurredAt: AT, resultStatus: 'EFFECTIVE', ...row }],
+          (response, request, number) =>
+            number === 1 ? sendJson(response, 201, { id: 'R-1' }) : THERE(response, request, number),
+        ),
+      )
+      const id = await deliverWithResult()
+      const bench = setUpReports(db, http, reten.origin)
+      await bench.run()
+      await recordEvent(db, id, { eventId: 'E-2', code: 'SAMPLE_LEFT' })
+
+      await bench.run()
+
+      tells(t, await readStory(db, id), { results: [{ state: 'reported' }, { state: 'conflict' }], reports: [] })
+      await clearLedger(db)
+    }
+  })
+
+  t.test('tries a 409 again whose other side cannot be read, and ends without it where our key may not', async (t) => {
+    const states: unknown[] = []
+    for (const status of [503, 403]) {
+      const reten = await serve(t, (response, request, number) => {
+        if (request.method === 'POST') THERE(response, request, number)
+        else sendJson(response, status, { statusCode: status, message: 'no list' })
+      })
+      const id = await deliverWithResult()
+      await setUpReports(db, http, reten.origin).run()
+      const { results, reports } = await readStory(db, id)
+      states.push([results[0]?.state, reports.length])
+      await clearLedger(db)
+    }
+
+    t.strictSame(states, [
+      ['pending', 1],
+      ['conflict', 0],
+    ])
   })
 
   t.test('gives up after the last step: unproven in doubt, failed otherwise', async (t) => {
@@ -259,24 +361,149 @@ t.test('reportOne', async (t) => {
     ])
   })
 
-  t.test('overwrites a PENDING result that Reten has', async (t) => {
-    const reten = await serve(t, accept)
-    const id = await storeDispatch(db)
-    await deliver(db)
-    const bench = setUpReports(db, http, reten.origin)
-    await recordEvent(db, id, { eventId: 'E-1', status: 'PENDING' })
-    await makeAllDue(db)
-    await bench.run()
-    tells(t, await readStory(db, id), { dispatch: { state: 'delivered' }, results: [{ state: 'reported' }] })
-    await recordEvent(db, id, { eventId: 'E-2' })
+  t.test('overwrites a PENDING result that Reten has, and that is ours', async (t) => {
+    const reten = await serve(
+      t,
+      answerAs(() => [{ id: 'A-1', occurredAt: AT, resultStatus: 'PENDING' }], accept),
+    )
+    const id = await announce(reten.origin)
+    await recordEvent(db, id, { eventId: 'E-2', occurredAt: '2026-05-04T16:00:00.000Z' })
 
-    await bench.run()
+    await setUpReports(db, http, reten.origin).run()
 
     t.strictSame(
-      reten.received.map(({ body }) => (JSON.parse(body) as { hard_override?: boolean }).hard_override),
+      toldResults(reten).map((told) => told.hard_override),
       [undefined, true],
     )
     tells(t, await readStory(db, id), { dispatch: { state: 'completed' }, results: [{}, { state: 'reported' }] })
+  })
+
+  t.test('overwrites nobody else’s result with the one that follows a PENDING one', async (t) => {
+    const rows: object[] = []
+    const reten = await serve(
+      t,
+      answerAs(() => rows, accept),
+    )
+    const id = await announce(reten.origin)
+    rows.push({ id: 'A-1', occurredAt: '2026-05-04T15:30:00.000Z', resultStatus: 'NOT_EFFECTIVE' })
+    await recordEvent(db, id, { eventId: 'E-2', occurredAt: '2026-05-04T16:00:00.000Z' })
+
+    await setUpReports(db, http, reten.origin).run()
+
+    t.equal(toldResults(reten).length, 1, 'it was not sent')
+    tells(t, await readStory(db, id), {
+      dispatch: { state: 'delivered' },
+      results: [{ state: 'reported' }, { state: 'conflict', reason_code: 'other_result' }],
+      reports: [],
+    })
+  })
+
+  t.test('does not repeat an override whose answer was lost before it has looked', async (t) => {
+    let isWritten = false
+    const reten = await serve(
+      t,
+      answerAs(
+        () => [
+          isWritten
+            ? { id: 'A-1', occurredAt: '2026-05-04T16:00:00.000Z', resultStatus: 'EFFECTIVE' }
+            : { id: 'A-1', occurredAt: AT, resultStatus: 'PENDING' },
+        ],
+        (response, request, number) => {
+          if (number === 1) return accept(response, request, number)
+          isWritten = true
+          response.destroy()
+        },
+      ),
+    )
+    const id = await announce(reten.origin)
+    await recordEvent(db, id, { eventId: 'E-2', occurredAt: '2026-05-04T16:00:00.000Z' })
+    const bench = setUpReports(db, http, reten.origin)
+    await bench.run()
+    await makeAllDue(db)
+
+    await bench.run()
+
+    t.equal(toldResults(reten).length, 2)
+    tells(t, await readStory(db, id), { dispatch: { state: 'completed' }, results: [{}, { state: 'reported' }] })
+  })
+
+  t.test('explains the temporal guard and does not try for ever', async (t) => {
+    const reten = await serve(
+      t,
+      answerAs(
+        () => [{ id: 'A-1', occurredAt: AT, resultStatus: 'PENDING' }],
+        (response, request, number) =>
+          number === 1
+            ? accept(response, request, number)
+            : refuse(409, 'occurred_at is too old')(response, request, number),
+      ),
+    )
+    const id = await announce(reten.origin)
+    await recordEvent(db, id, { eventId: 'E-2', occurredAt: '2026-05-04T15:00:00.000Z' })
+
+    await setUpReports(db, http, reten.origin).run()
+
+    tells(t, await readStory(db, id), {
+      dispatch: { state: 'delivered' },
+      results: [{}, { state: 'conflict', reason_code: 'temporal_guard', reason: /too old.*by hand with a later time/ }],
+      reports: [],
+    })
+  })
+
+  t.test('tells the tenant’s code for the provider’s, and notes it', async (t) => {
+    const reten = await serve(t, accept)
+    const id = await deliverWithResult()
+    const settings = { result_map: { SALE_COMPLETED: 'success' } }
+
+    await setUpReports(db, http, reten.origin, { settings, types: [{ code: 'success' }] }).run()
+
+    t.match(toldResults(reten), [{ task_result: { result: 'success' } }])
+    tells(t, await readStory(db, id), {
+      results: [{ state: 'reported', code: 'SALE_COMPLETED', told_code: 'success' }],
+    })
+  })
+
+  t.test('holds a result whose code is none of the tenant’s, says so once, and charges nobody', async (t) => {
+    const reten = await serve(t, accept)
+    const id = await deliverWithResult()
+    const bench = setUpReports(db, http, reten.origin, { types: [{ code: 'success' }] })
+
+    await bench.run()
+    await makeAllDue(db)
+    await bench.run()
+
+    t.equal(reten.received.length, 0)
+    tells(t, await readStory(db, id), {
+      results: [{ state: 'pending', reason_code: 'code_unknown', reason: /result_map/, attention_at: Date }],
+      reports: [{ attempts: 0, leased_until: null }],
+    })
+    matchList(t, bench.lines, [{ event: 'result.held', level: 'error', dispatchId: id, code: 'code_unknown' }])
+    t.match(await bench.metrics.expose(), /results_total\{connection="acme",outcome="held"\} 1\n/)
+
+    await makeAllDue(db)
+    await setUpReports(db, http, reten.origin, { types: [{ code: 'SALE_COMPLETED' }] }).run()
+    tells(t, await readStory(db, id), { results: [{ state: 'reported', reason_code: null, attention_at: null }] })
+  })
+
+  t.test('refuses by itself a result without the future date that its code asks for', async (t) => {
+    const types = [{ code: 'SALE_COMPLETED', requiresFutureScheduledAt: true }]
+    const reasons: unknown[] = []
+    const reten = await serve(t, accept)
+    for (const futureScheduledAt of [undefined, '2020-01-01T00:00:00.000Z', '2999-01-01T00:00:00.000Z']) {
+      const id = await storeDispatch(db)
+      await deliver(db, 'T-1', futureScheduledAt === undefined ? {} : { futureScheduledAt })
+      await setUpReports(db, http, reten.origin, { types }).run()
+      const { results } = await readStory(db, id)
+      reasons.push([results[0]?.state, results[0]?.reason_code])
+      await clearLedger(db)
+    }
+
+    t.strictSame(reasons, [
+      ['failed', 'future_date_missing'],
+      ['failed', 'future_date_past'],
+      ['reported', null],
+    ])
+    t.equal(reten.received.length, 1)
   })
 
   t.test('counts, times and tells a result once', async (t) => {

@@ -48,7 +48,10 @@ t.test('loadReports', async (t) => {
       externalStatus: 'done',
       operatorExternalId: 'V-17',
       futureScheduledAt: new Date('2030-01-01T00:00:00.000Z'),
-      isAfterPending: false,
+      announcedBy: [],
+      isOverride: false,
+      hasTwin: false,
+      heldFor: null,
       isOvertaken: false,
     })
   })
@@ -58,7 +61,7 @@ t.test('loadReports', async (t) => {
       const { pending, final } = await announceAndEnd()
       await db.updateTable('results').set({ state, reason_code: 'x' }).where('id', '=', pending).execute()
 
-      t.equal((await loadOne(final)).isAfterPending, true)
+      t.match((await loadOne(final)).announcedBy, [{ status: 'PENDING' }])
     })
   }
 
@@ -66,7 +69,7 @@ t.test('loadReports', async (t) => {
     const { final } = await announceAndEnd()
     await sql`update jobs set is_fate_unknown = true`.execute(db)
 
-    t.equal((await loadOne(final)).isAfterPending, true)
+    t.match((await loadOne(final)).announcedBy, [{ status: 'PENDING' }])
   })
 
   for (const state of ['superseded', 'failed', 'conflict', 'pending'] as const) {
@@ -74,7 +77,7 @@ t.test('loadReports', async (t) => {
       const { pending, final } = await announceAndEnd()
       await db.updateTable('results').set({ state, reason_code: 'x' }).where('id', '=', pending).execute()
 
-      t.equal((await loadOne(final)).isAfterPending, false)
+      t.same((await loadOne(final)).announcedBy, [])
     })
   }
 

@@ -31,7 +31,7 @@ void t.test('rescueJobs', async (t) => {
     await addDue(db, ['a'])
     await crash(db, 1)
 
-    t.same(await rescueJobs(db), { rescued: 1, poisoned: [], notCanceled: [] })
+    t.same(await rescueJobs(db), { rescued: 1, poisoned: [], notCanceled: [], unproven: [] })
 
     const [job] = await listJobs(db)
     t.match(job, { leased_until: null, claimed_by: null, crashes: 1, attempts: 0, is_fate_unknown: true, claim_no: 1 })
@@ -43,7 +43,7 @@ void t.test('rescueJobs', async (t) => {
     await addDue(db, ['a', 'b'])
     await claim(db, { maxInFlight: 1 })
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [], notCanceled: [] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [], notCanceled: [], unproven: [] })
 
     t.match(await listJobs(db), [{ claimed_by: 'w1' }, { claimed_by: null, crashes: 0 }])
   })
@@ -53,7 +53,7 @@ void t.test('rescueJobs', async (t) => {
     const [id] = await addDue(db, ['a'])
     await crash(db, MAX_CRASHES)
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [], unproven: [] })
 
     t.same(await listJobs(db), [])
     t.match(await dispatchOf(db), { state: 'failed', reason_code: 'crashed_worker', finished_at: Date })
@@ -65,26 +65,34 @@ void t.test('rescueJobs', async (t) => {
     await sql`update dispatches set state = 'delivered', delivered_at = now()`.execute(db)
     await crash(db, MAX_CRASHES)
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [], unproven: [] })
 
     t.same(await listJobs(db), [])
     t.match(await dispatchOf(db), { state: 'delivered', reason_code: null, finished_at: null })
   })
 
-  await t.test('fails a result whose report took three workers with it, and leaves the dispatch', async (t) => {
-    const { db } = await createFixture(t)
-    const [id] = await addDue(db, ['a'])
-    await db.deleteFrom('jobs').execute()
-    await addReport(db, String(id))
-    await crash(db, MAX_CRASHES, 'report')
+  await t.test(
+    'leaves a result unproven whose report took three workers with it, says so, and leaves the dispatch',
+    async (t) => {
+      const { db } = await createFixture(t)
+      const [id] = await addDue(db, ['a'])
+      await db.deleteFrom('jobs').execute()
+      await addReport(db, String(id))
+      await crash(db, MAX_CRASHES, 'report')
 
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [], notCanceled: [] })
+      t.same(await rescueJobs(db), {
+        rescued: 0,
+        poisoned: [],
+        notCanceled: [],
+        unproven: [{ dispatchId: id, connection: 'acme' }],
+      })
 
-    t.match(await db.selectFrom('results').selectAll().execute(), [
-      { state: 'failed', reason_code: 'crashed_worker', settled_at: Date },
-    ])
-    t.match(await dispatchOf(db), { state: 'received' })
-  })
+      t.match(await db.selectFrom('results').selectAll().execute(), [
+        { state: 'unproven', reason_code: 'crashed_worker', settled_at: Date, attention_at: Date },
+      ])
+      t.match(await dispatchOf(db), { state: 'received' })
+    },
+  )
 
   await t.test('rescues each job once where instances do it at once', async (t) => {
     const { db, other } = await createFixture(t)
@@ -112,7 +120,7 @@ void t.test('rescueJobs', async (t) => {
     await other.transaction().execute(async (tx) => {
       await sql`delete from jobs where id = ${settled?.id}`.execute(tx)
 
-      t.same(await rescueJobs(db), { rescued: 1, poisoned: [], notCanceled: [] })
+      t.same(await rescueJobs(db), { rescued: 1, poisoned: [], notCanceled: [], unproven: [] })
     })
     t.match(await listJobs(db), [{ crashes: 1 }])
   })
@@ -127,10 +135,10 @@ void t.test('rescueJobs', async (t) => {
 
       t.same(
         await rescueJobs(db),
-        { rescued: 0, poisoned: [], notCanceled: [] },
+        { rescued: 0, poisoned: [], notCanceled: [], unproven: [] },
         'waiting for it could be waiting for each other',
       )
     })
-    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [] })
+    t.same(await rescueJobs(db), { rescued: 0, poisoned: [id], notCanceled: [], unproven: [] })
   })
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createRescueService } from '../../src/store/rescue-service.ts'
 import { createListeningLogger } from '../deliver/delivery-fixture.ts'
-import { claimOne, expireLeases, openLedger, storeDispatch } from '../support/ledger.ts'
+import { claimOne, deliver, expireLeases, openLedger, storeDispatch } from '../support/ledger.ts'
 
 const { db } = await openLedger(t)
 
@@ -9,7 +9,11 @@ function setUp() {
   const { logger, lines } = createListeningLogger()
   const calendar = { nowMs: 1_000_000 }
   const told: string[] = []
-  const service = createRescueService({ db, logger, onRescued: () => told.push('due'), now: () => calendar.nowMs })
+  const service = createRescueService({
+    ...{ db, logger, now: () => calendar.nowMs },
+    onRescued: () => told.push('due'),
+    onUnproven: (connection) => told.push(`unproven ${connection}`),
+  })
   return { service, calendar, told, lines }
 }
 
@@ -28,6 +32,20 @@ t.test('createRescueService', async (t) => {
 
     t.same(told, ['due'])
     t.match(lines, [{ event: 'jobs.rescued', count: 1 }])
+  })
+
+  t.test('says which results it sets aside, and counts them', async (t) => {
+    const id = await storeDispatch(db)
+    await deliver(db, undefined, {})
+    await claimOne(db, 'report')
+    await db.updateTable('jobs').set({ crashes: 2 }).execute()
+    await expireLeases(db)
+    const { service, told, lines } = setUp()
+
+    await service.runOnce()
+
+    t.same(told, ['unproven acme'])
+    t.match(lines, [{ event: 'result.failed', level: 'error', dispatchId: id, connection: 'acme', state: 'unproven' }])
   })
 
   t.test('lets the living come first when the database was away, once', async (t) => {
