@@ -23,6 +23,7 @@ import type { Metrics } from './metrics.ts'
 import { registerQuarantineRoutes } from './ops/quarantine-routes.ts'
 import { registerReconciliationRoutes } from './ops/reconciliation-routes.ts'
 import { registerReleaseRoutes } from './ops/release-routes.ts'
+import { registerResultRoutes } from './ops/result-routes.ts'
 import type { QuarantineReplayDeps } from './ops/replay-quarantined.ts'
 import type { RetenActivitiesOf } from './ops/reten-side.ts'
 import { useOwnValidation } from './ops/validation.ts'
@@ -98,6 +99,7 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   registerDecisionRoutes(admin, { db, logger, nudge })
   registerBlockedRoutes(admin, { db })
   registerReleaseRoutes(admin, { db, logger, nudge })
+  registerResultRoutes(admin, { db, logger, nudge })
   registerQuarantineRoutes(admin, { db, logger, acceptAgain: deps.acceptAgain })
   const isEmbedded = config.databaseUrl === undefined
   registerReconciliationRoutes(admin, { db, logger, catalog: deps.catalog, isEmbedded })

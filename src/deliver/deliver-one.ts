@@ -136,11 +136,7 @@ export async function deliverOne(deps: DeliverDeps, ready: ReadyDelivery, signal
     random: deps.random,
   })
   const attempt = toAttempt(deps, ready.job, outcome, startedAt, performance.now() - start)
-  const settled = await insist(
-    deps.db,
-    () => settleOutcome(deps, attempt, decision, ready.connection.version),
-    patience,
-  )
+  const settled = await insist(deps.db, () => settleOutcome(deps, attempt, decision, ready.connection), patience)
   record(deps, ready, outcome, decision, attempt, settled)
   // Only what the provider looked at shows that it takes our key; a time-out or a busy one says nothing of it.
   const isLookedAt = isOurs !== true && (outcome.kind === 'accepted' || outcome.kind === 'rejected')
@@ -271,5 +267,7 @@ function record(
     deps.logger.error({ event: 'delivery.gave_up', ...line })
   else if (decision.kind === 'delivered') deps.logger.info({ event: 'delivery.attempted', ...line })
   else deps.logger.warn({ event: 'delivery.attempted', ...line })
-  if (settled !== 'stale' && decision.kind === 'delivered' && decision.result !== undefined) deps.onReportDue()
+  const { onGiveUp } = ready.connection.settings
+  const isTold = decision.kind === 'delivered' ? decision.result !== undefined : onGiveUp !== undefined
+  if (settled !== 'stale' && isTold && (decision.kind === 'delivered' || decision.kind === 'failed')) deps.onReportDue()
 }

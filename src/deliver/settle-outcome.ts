@@ -1,4 +1,5 @@
 // Writing down what one try came to, and pausing the connection where its credentials are at fault.
+import type { Connection, EffectiveSettings } from '../connection.ts'
 import type { DeliveryDecision } from '../dispatch/decide-delivery.ts'
 import type { Logger } from '../logger.ts'
 import type { FinishedAttempt } from '../store/attempt.ts'
@@ -8,6 +9,7 @@ import type { Db } from '../store/database.ts'
 import { pauseConnection } from '../store/pause-connection.ts'
 import { settleDelivered, settleFailed, settleParked, settleRetry } from '../store/settle-delivery.ts'
 import type { DeliverySettled } from '../store/settle-delivery.ts'
+import { acknowledgement, giveUpResult } from './service-result.ts'
 
 export interface SettleDeps {
   readonly db: Db
@@ -16,24 +18,24 @@ export interface SettleDeps {
   readonly onConnectionChanged: () => void
 }
 
-/** Settles the job of `attempt` as decided; `connectionVersion` is the one the provider was called with. Rejects with PostgreSQL's error where nothing could be written. */
+/** Settles the job of `attempt` as decided; `connection` is what the provider was called with. Rejects with PostgreSQL's error where nothing could be written. */
 export function settleOutcome(
   deps: SettleDeps,
   attempt: FinishedAttempt,
   decision: DeliveryDecision,
-  connectionVersion: string,
+  connection: Pick<Connection, 'version' | 'settings'>,
 ): Promise<DeliverySettled> {
   switch (decision.kind) {
     case 'delivered':
-      return deliver(deps, attempt, decision)
+      return deliver(deps, attempt, decision, connection.settings)
     case 'retry':
       return settleRetry(deps.db, attempt, decision)
     case 'failed':
-      return settleFailed(deps.db, attempt, decision.reasonCode)
+      return giveUp(deps.db, attempt, decision.reasonCode, connection.settings)
     case 'parked':
       return settleParked(deps.db, attempt, decision.reason)
     case 'pause_connection':
-      return pause(deps, attempt, decision, connectionVersion)
+      return pause(deps, attempt, decision, connection.version)
     default:
       return decision satisfies never
   }
@@ -44,9 +46,11 @@ async function deliver(
   { db, logger }: SettleDeps,
   attempt: FinishedAttempt,
   decision: Extract<DeliveryDecision, { kind: 'delivered' }>,
+  settings: EffectiveSettings,
 ): Promise<DeliverySettled> {
+  const acknowledged = acknowledgement(settings, attempt.job.revision, endOf(attempt))
   try {
-    return await settleDelivered(db, attempt, decision)
+    return await settleDelivered(db, attempt, { ...decision, acknowledgement: acknowledged })
   } catch (error) {
     if (decision.result === undefined || !(isDataError(error) || isRefusedValue(error))) throw error
     const { dispatchId, connection } = attempt.job
@@ -54,8 +58,22 @@ async function deliver(
       { event: 'result.unusable', dispatchId, connection, err: error },
       'delivered, but its result is unusable',
     )
-    return settleDelivered(db, attempt, { ...decision, result: undefined })
+    return settleDelivered(db, attempt, { ...decision, result: undefined, acknowledgement: acknowledged })
   }
+}
+
+async function giveUp(
+  db: Db,
+  attempt: FinishedAttempt,
+  reasonCode: string,
+  settings: EffectiveSettings,
+): Promise<DeliverySettled> {
+  const result = giveUpResult(settings, attempt.job.revision, storable(reasonCode) ?? '', endOf(attempt))
+  return settleFailed(db, attempt, reasonCode, result)
+}
+
+function endOf({ startedAt, durationMs }: FinishedAttempt): Date {
+  return new Date(startedAt.getTime() + durationMs)
 }
 
 async function pause(

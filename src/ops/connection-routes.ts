@@ -56,6 +56,7 @@ export function registerConnectionRoutes(app: FastifyInstance, deps: ConnectionR
     { schema: { body: CONNECTION_CHANGE } },
     async (request) => {
       await editConnection(deps, request.params.name, request.body, authorOf(request))
+      deps.nudge('report') // a result may have waited for this
       return show(request.params.name)
     },
   )

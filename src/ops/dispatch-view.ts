@@ -125,6 +125,9 @@ function showResult(result: LoadedDispatch['results'][number]) {
     reasonCode: result.reason_code,
     reason: result.reason,
     retenResultId: result.reten_result_id,
+    toldCode: result.told_code,
+    isOverride: result.is_override,
+    retenSide: result.reten_side,
     createdAt: instant(result.created_at),
     settledAt: instant(result.settled_at),
   }

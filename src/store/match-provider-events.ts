@@ -1,7 +1,7 @@
 // Events that came before the dispatch they mean was known by that id, tried again. Which of them fit a dispatch now is asked in
 // one statement; each that does is applied in a transaction of its own, the oldest first, as they would have been.
 import { sql } from 'kysely'
-import { computeDispatchId, isUuid } from '../dispatch/identity.ts'
+import { computeDispatchId, readIdempotencyKey } from '../dispatch/identity.ts'
 import type { ProviderEvent } from '../dispatch/provider-event.ts'
 import type { Logger } from '../logger.ts'
 import { storable } from './attempt.ts'
@@ -60,7 +60,7 @@ async function findFitting(db: Db, waiting: readonly WaitingEvent[]): Promise<Wa
     select e.id from unnest(
       ${events.map(({ id }) => id)}::uuid[],
       ${events.map(({ connection }) => connection)}::text[],
-      ${events.map(({ event: { dispatchId } }) => (dispatchId !== undefined && isUuid(dispatchId) ? dispatchId : null))}::uuid[],
+      ${events.map(({ event: { dispatchId } }) => (dispatchId === undefined ? null : (readIdempotencyKey(dispatchId)?.dispatchId ?? null)))}::uuid[],
       ${events.map(({ connection, event: { activityId } }) => (activityId === undefined ? null : computeDispatchId(connection, activityId)))}::uuid[],
       ${events.map(({ event: { providerTaskId } }) => storable(providerTaskId))}::text[]
     ) as e (id, connection, dispatch_id, computed_id, provider_task_id)

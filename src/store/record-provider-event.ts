@@ -3,7 +3,7 @@
 // changed body began since then is not ended by old news.
 import { hash } from 'node:crypto'
 import { sql } from 'kysely'
-import { computeDispatchId, isUuid, uuidFromDigest } from '../dispatch/identity.ts'
+import { computeDispatchId, readIdempotencyKey, uuidFromDigest } from '../dispatch/identity.ts'
 import type { ProviderEvent } from '../dispatch/provider-event.ts'
 import { isFinal } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
@@ -57,15 +57,17 @@ export async function applyEvent(
   const { connection, event } = received
   const dispatch = await findDispatch(tx, connection, event)
   if (dispatch === undefined) return undefined
-  const isProof = isFinal(event.content.status)
+  const revision = revisionOf(dispatch, event)
+  const isOutdated = revision < dispatch.revision
+  const isProof = isFinal(event.content.status) && !isOutdated
   const { rows } = await sql<{ results: number }>`
     with target as materialized (
-      select id, connection, type, commerce_id, seq, revision,
+      select id, connection, type, commerce_id, seq, ${revision}::int as revision,
              -- The task of an earlier body, which the provider had accepted: it says nothing of the changed body's delivery.
-             coalesce(revision > 0 and state = 'received' and provider_task_id = ${storable(event.providerTaskId)}, false)
+             coalesce(dispatches.revision > 0 and state = 'received' and provider_task_id = ${storable(event.providerTaskId)}, false)
                as is_of_earlier_body
       from dispatches where id = ${dispatch.id}
-    ), ${insertResult({ source: 'webhook', content: event.content })},
+    ), ${insertResult({ source: 'webhook', content: event.content, isOutdated })},
     news as materialized (
       select ${isProof} and not is_of_earlier_body and exists (select from result) as is_proof from target
     ), moved as (
@@ -73,6 +75,8 @@ export async function applyEvent(
         state = case when is_proof then ${nextState(TRANSITIONS.final_event)} else state end,
         delivered_at = case when is_proof then coalesce(delivered_at, now()) else delivered_at end,
         provider_task_id = coalesce(provider_task_id, ${storable(event.providerTaskId)}),
+        provider_task_revision = case when provider_task_id is null and ${event.providerTaskId !== undefined}
+          then ${revision}::int else provider_task_revision end,
         cancellation = case when is_proof and cancellation is not null then 'too_late' else cancellation end,
         overdue_at = case when is_proof then null else overdue_at end
       from news where id = ${dispatch.id}
@@ -92,6 +96,21 @@ export async function applyEvent(
     )
     select count(*)::int as results from result`.execute(tx)
   return { dispatchId: dispatch.id, activityId: dispatch.activity_id, isNew: (rows[0]?.results ?? 0) > 0 }
+}
+
+/**
+ * Which revision of the dispatch an event is about: the one its key names, else the one its task was made for. What names neither
+ * is about the present one.
+ */
+function revisionOf(dispatch: FoundDispatch, { dispatchId, providerTaskId }: ProviderEvent): number {
+  const { revision, provider_task_id, provider_task_revision } = dispatch
+  const named = dispatchId === undefined ? undefined : readIdempotencyKey(dispatchId)?.revision
+  if (named !== undefined) return Math.min(named, revision)
+  const known = provider_task_revision ?? revision
+  if (providerTaskId === undefined || provider_task_id === null) return revision
+  // Another task than the one we know of: the present revision's where ours is older than that, else an earlier one's.
+  if (storable(providerTaskId) !== provider_task_id) return known < revision ? revision : Math.max(0, revision - 1)
+  return known
 }
 
 /** By what makes an event the same: its id, or without one its body. Some providers number events per task only. */
@@ -129,19 +148,26 @@ async function readActivityId(tx: Tx, dispatchId: string): Promise<string | unde
   return dispatch?.activity_id
 }
 
+const FOUND_COLUMNS = ['id', 'activity_id', 'revision', 'provider_task_id', 'provider_task_revision'] as const
+
+interface FoundDispatch {
+  readonly id: string
+  readonly activity_id: string
+  readonly revision: number
+  readonly provider_task_id: string | null
+  readonly provider_task_revision: number | null
+}
+
 /** By our id, else by Reten's, else by the provider's own; never a dispatch of another connection. Locks what it finds. */
-async function findDispatch(
-  tx: Tx,
-  connection: string,
-  event: ProviderEvent,
-): Promise<{ id: string; activity_id: string } | undefined> {
+async function findDispatch(tx: Tx, connection: string, event: ProviderEvent): Promise<FoundDispatch | undefined> {
   const ids: string[] = []
-  if (event.dispatchId !== undefined && isUuid(event.dispatchId)) ids.push(event.dispatchId.toLowerCase())
+  const named = event.dispatchId === undefined ? undefined : readIdempotencyKey(event.dispatchId)
+  if (named !== undefined) ids.push(named.dispatchId)
   if (event.activityId !== undefined) ids.push(computeDispatchId(connection, event.activityId))
   for (const id of ids) {
     const found = await tx
       .selectFrom('dispatches')
-      .select(['id', 'activity_id'])
+      .select(FOUND_COLUMNS)
       .where('id', '=', id)
       .where('connection', '=', connection)
       .forUpdate()
@@ -152,7 +178,7 @@ async function findDispatch(
   if (taskId === null) return undefined
   return tx
     .selectFrom('dispatches')
-    .select(['id', 'activity_id'])
+    .select(FOUND_COLUMNS)
     .where('connection', '=', connection)
     .where('provider_task_id', '=', taskId)
     .orderBy('seq', 'desc')

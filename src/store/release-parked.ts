@@ -125,6 +125,7 @@ async function markDelivered(tx: Tx, id: string, providerTaskId: string | null):
       state: nextState(TRANSITIONS.accepted),
       delivered_at: sql<Date>`coalesce(delivered_at, now())`,
       provider_task_id: providerTaskId,
+      provider_task_revision: sql<number>`revision`,
     })
     .where('id', '=', id)
     .execute()

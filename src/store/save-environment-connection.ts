@@ -2,6 +2,7 @@
 // keys and secrets stay in the environment.
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
+import { releaseHeld } from './release-held.ts'
 
 export interface EnvironmentConnectionRow {
   readonly name: string
@@ -11,7 +12,7 @@ export interface EnvironmentConnectionRow {
   readonly providerSettings: Readonly<Record<string, unknown>>
 }
 
-/** Writes the row where it is new or changed; a pause survives, an archived one comes back. */
+/** Writes the row where it is new or changed; a pause survives, an archived one comes back. What waited for a setting is looked at. */
 export async function saveEnvironmentConnection(db: Db, row: EnvironmentConnectionRow): Promise<void> {
   await sql`
     insert into connections as c (name, provider, origin, reten_base_url, settings, provider_settings)
@@ -27,4 +28,5 @@ export async function saveEnvironmentConnection(db: Db, row: EnvironmentConnecti
     where (c.provider, c.origin, c.reten_base_url, c.settings, c.provider_settings, c.state = 'archived')
       is distinct from (excluded.provider, 'environment', excluded.reten_base_url, excluded.settings,
                         excluded.provider_settings, false)`.execute(db)
+  await releaseHeld(db, row.name)
 }

@@ -20,6 +20,7 @@ import { completeReported } from './complete-reported.ts'
 import { blockCommerces } from './commerce-order.ts'
 import type { Db } from './database.ts'
 import { insertResult } from './insert-result.ts'
+import type { NewResult } from './insert-result.ts'
 import { nextState } from './next-state.ts'
 import { isEnd } from './result-end.ts'
 
@@ -32,6 +33,8 @@ export type DeliverySettled = Settled | 'canceled'
 export interface DeliveredSettlement {
   readonly providerTaskId: string | undefined
   readonly result: ResultContent | undefined
+  /** Told where there is no result: the service's own word that the provider has it. */
+  readonly acknowledgement?: ResultContent | undefined
 }
 
 /** The provider has it. Where Reten has the final result already, as after a replay, that completes it. */
@@ -41,7 +44,8 @@ export async function settleDelivered(
   settlement: DeliveredSettlement,
 ): Promise<DeliverySettled> {
   const { result } = settlement
-  const withResult = result === undefined ? sql`` : sql`, ${insertResult({ source: 'adapter', content: result })}`
+  const told = toldBy(settlement)
+  const withResult = told === undefined ? sql`` : sql`, ${insertResult(told)}`
   // A final result in the reply proves the delivery like the reply itself does; both lead to the same state.
   const isDone = result !== undefined && isFinal(result.status)
   const event = isDone ? TRANSITIONS.final_event : TRANSITIONS.accepted
@@ -52,6 +56,8 @@ export async function settleDelivered(
         state = case when not job.is_current then state when job.is_reported then 'completed' else ${nextState(event)} end,
         finished_at = case when job.is_current and job.is_reported then now() else d.finished_at end,
         provider_task_id = coalesce(${storable(settlement.providerTaskId)}, d.provider_task_id),
+        provider_task_revision = case when ${settlement.providerTaskId !== undefined} then ${attempt.job.revision}::int
+                                   else d.provider_task_revision end,
         delivered_at = coalesce(d.delivered_at, now()),
         cancellation = case when job.is_current and job.is_canceled then job.cancellation else d.cancellation end
       from job where d.id = job.dispatch_id
@@ -65,8 +71,19 @@ export async function settleDelivered(
   return toSettled(row)
 }
 
-/** It ends here: refused or given up, with a reason an operator can read. */
-export async function settleFailed(db: Db, attempt: FinishedAttempt, reasonCode: string): Promise<DeliverySettled> {
+function toldBy({ result, acknowledgement }: DeliveredSettlement): NewResult | undefined {
+  if (result !== undefined) return { source: 'adapter', content: result }
+  return acknowledgement === undefined ? undefined : { source: 'service', content: acknowledgement }
+}
+
+/** It ends here: refused or given up, with a reason an operator can read; `result` is what Reten is told of that. */
+export async function settleFailed(
+  db: Db,
+  attempt: FinishedAttempt,
+  reasonCode: string,
+  result?: ResultContent,
+): Promise<DeliverySettled> {
+  const withResult = result === undefined ? sql`` : sql`, ${insertResult({ source: 'service', content: result })}`
   return run(
     db,
     sql`
@@ -74,8 +91,8 @@ export async function settleFailed(db: Db, attempt: FinishedAttempt, reasonCode:
     target as (
       update dispatches d set state = ${nextState(TRANSITIONS.gave_up)}, reason_code = ${storable(reasonCode)}, finished_at = now()
       from job where d.id = job.dispatch_id and job.is_current and d.state = 'received'
-      returning d.id, d.connection, d.commerce_id, d.seq
-    ), blocked as (${blockCommerces(sql`select * from target`)})
+      returning d.id, d.connection, d.type, d.commerce_id, d.seq, d.revision
+    ), blocked as (${blockCommerces(sql`select id, connection, commerce_id, seq from target`)}) ${withResult}
     select ${settledCount()} from job`,
   )
 }

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import type { Db } from './database.ts'
 import { nextState } from './next-state.ts'
+import { isEnd } from './result-end.ts'
 
 interface Unproven {
   readonly id: string
@@ -16,13 +17,13 @@ export async function settleReadBackProven(db: Db, { id, dispatchId }: Unproven)
     await tx.selectFrom('dispatches').select('id').where('id', '=', dispatchId).forUpdate().execute()
     const { rows } = await sql`
       with proven as (
-        update results set state = 'reported', reason_code = null, reason = null, settled_at = now()
+        update results set state = 'reported', reason_code = null, reason = null, settled_at = now(), attention_at = null
         where id = ${id} and state = 'unproven'
-        returning dispatch_id, revision, status
+        returning dispatch_id, revision, ${isEnd('results')} as is_end
       ), completed as (
         update dispatches d set state = ${nextState(TRANSITIONS.reported)}, finished_at = now()
         from proven p
-        where d.id = p.dispatch_id and d.revision = p.revision and p.status <> 'PENDING'
+        where d.id = p.dispatch_id and d.revision = p.revision and p.is_end
           and d.state in ('delivered', 'failed', 'canceled')
       )
       select from proven`.execute(tx)
@@ -36,7 +37,7 @@ export async function settleReadBackAbsent(db: Db, { id, dispatchId }: Unproven)
     await tx.selectFrom('dispatches').select('id').where('id', '=', dispatchId).forUpdate().execute()
     const { rows } = await sql`
       with again as (
-        update results set state = 'pending', reason_code = null, reason = null, settled_at = null
+        update results set state = 'pending', reason_code = null, reason = null, settled_at = null, attention_at = null
         where id = ${id} and state = 'unproven'
         returning id, dispatch_id
       )

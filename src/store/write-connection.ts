@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import type { Sealed } from '../secret-box.ts'
 import type { Db, Tx } from './database.ts'
 import { probeSoon } from './probe-soon.ts'
+import { releaseHeld } from './release-held.ts'
 import { writeAudit } from './write-audit.ts'
 import type { Author } from './write-audit.ts'
 
@@ -81,6 +82,7 @@ export async function changeConnection(
       .where('name', '=', name)
       .execute()
     await probeSoon(tx, name)
+    await releaseHeld(tx, name)
     await writeAudit(tx, { author, action: 'connection.changed', connection: name, target: name, detail })
     return 'changed'
   })

@@ -30,6 +30,7 @@ export interface ReportBench {
 
 export interface BenchOptions {
   readonly timeoutMs?: number
+  readonly apiKey?: string
   readonly settings?: ConnectionSettings
   /** The tenant's result types; default: they cannot be read. */
   readonly types?: RetenResultTypes
@@ -41,7 +42,12 @@ const UNREADABLE = { kind: 'unavailable', code: 'http_503', message: 'later', is
 export function setUpReports(db: Db, http: HttpClient, origin: string, options: BenchOptions = {}): ReportBench {
   const { logger, lines } = createListeningLogger()
   const metrics = createMetrics({ withNodeMetrics: false })
-  const client = createRetenClient({ baseUrl: origin, apiKey: RETEN_KEY, http, timeoutMs: options.timeoutMs })
+  const client = createRetenClient({
+    baseUrl: origin,
+    apiKey: options.apiKey ?? RETEN_KEY,
+    http,
+    timeoutMs: options.timeoutMs,
+  })
   const connection = buildConnection({ retry_delays: [20, 30], ...options.settings })
   const { types } = options
   const resultTypes: ReadyReport['resultTypes'] = {

@@ -124,10 +124,22 @@ t.test('createRetenClient', async (t) => {
     }
   })
 
-  t.test('is refused by a redirect, which is not followed', async (t) => {
+  t.test('takes a redirect, which is not followed, and a route that is not there for a wrong address', async (t) => {
     const answer = await submitTo(t, (response) => response.writeHead(308, { location: 'https://other.example' }).end())
 
-    t.match(answer, { kind: 'refused', status: 308, message: 'Reten answered 308' })
+    t.match(answer, {
+      kind: 'unavailable',
+      code: 'address_wrong',
+      status: 308,
+      isSent: false,
+      message: /answered 308: is the/,
+    })
+    const missing = await submitTo(t, (response) =>
+      sendJson(response, 404, { statusCode: 404, message: 'Cannot POST /api/integration', error: 'Not Found' }),
+    )
+    t.match(missing, { kind: 'unavailable', code: 'address_wrong', isSent: false })
+    const page = await submitTo(t, (response) => response.writeHead(303, { location: '/done' }).end())
+    t.match(page, { code: 'address_wrong', isSent: true })
   })
 
   t.test('is unavailable, and surely not done, where the answer says so', async (t) => {
