@@ -1052,6 +1052,40 @@ export interface RetenAttribute {
 }
 
 /**
+ * Answer of GET /api/dispatch-configs: a bare array; credentials are never in it.
+ */
+export type RetenDispatchConfigs = RetenDispatchConfig[]
+
+/**
+ * Where one tenant's activities of one channel are pushed to.
+ */
+export interface RetenDispatchConfig {
+  /**
+   * SALESMAN, CALLCENTER, …
+   */
+  channel?: string | null
+  /**
+   * Reten appends /activities to it.
+   */
+  baseUrl: string | null
+  /**
+   * Only an active one is dispatched to.
+   */
+  isActive: boolean
+  /**
+   * The provider as Reten knows it.
+   */
+  dispatchProvider?: {
+    /**
+     * Its code, e.g. YOM.
+     */
+    code?: string | null
+    [k: string]: unknown
+  } | null
+  [k: string]: unknown
+}
+
+/**
  * Answer of GET /api/integration/task-result-type-configs: a bare array; the codes are the tenant's own.
  */
 export type RetenResultTypes = RetenResultType[]

@@ -18,6 +18,7 @@ export type SchemaName =
   | 'reten-activity-list'
   | 'reten-status-events'
   | 'reten-attributes'
+  | 'reten-dispatch-configs'
   | 'provider-event'
   | 'connection-settings'
   | 'configuration'
@@ -126,6 +127,7 @@ const SCHEMA_NAMES: readonly SchemaName[] = [
   'reten-activity-list',
   'reten-status-events',
   'reten-attributes',
+  'reten-dispatch-configs',
   'provider-event',
   'connection-settings',
   'configuration',

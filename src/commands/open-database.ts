@@ -103,7 +103,7 @@ export async function assertReachable(handle: DatabaseHandle, url: string, optio
       if (!isDatabaseAway(error) && !isLoginRefused) throw error
       const why = error instanceof Error && error.message !== '' ? error.message : (errorCode(error) ?? 'no answer')
       if (isLoginRefused || performance.now() > deadline) {
-        const message = `the database at ${hostOf(url)} cannot be used: ${why}`
+        const message = `the database at ${addressOf(url)} cannot be used: ${why}`
         throw new AppError('RCV_DATABASE_UNAVAILABLE', message, { cause: error })
       }
       if (!isTold) options.onWaiting?.(why)
@@ -121,7 +121,8 @@ function isRefusedLogin(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(28|3D)/.test(error.code)
 }
 
-function hostOf(url: string): string {
+/** Host, port and name of a database: what may be shown of its address. */
+export function addressOf(url: string): string {
   const { hostname, port, pathname } = new URL(url)
   return `${hostname}:${port === '' ? '5432' : port}${pathname}`
 }

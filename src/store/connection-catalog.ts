@@ -162,7 +162,7 @@ function addEnvironmentKeys(
  * A connection whose secrets do not open, or whose settings a newer release wrote, still receives: that needs neither, and a
  * refusal would lose what Reten pushes. It delivers and reports nothing until its fault is mended.
  */
-function buildConnection(row: ConnectionRow, config: CatalogDeps['config']): Connection {
+export function buildConnection(row: ConnectionRow, config: CatalogDeps['config']): Connection {
   const secrets = attempt(() =>
     row.origin === 'environment' ? environmentSecrets(config) : storedSecrets(row, config.secretsKeys),
   )

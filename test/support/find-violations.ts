@@ -23,7 +23,9 @@ const MAY_IMPORT = {
   adapters: ['dispatch', 'leaf'],
   report: FLOW,
   reconcile: FLOW,
-  ops: FLOW,
+  /** Examines what the others use and uses none of them: whoever starts it hands over how an adapter is built. */
+  doctor: FLOW,
+  ops: ['doctor', ...FLOW],
   console: FLOW,
   store: ['dispatch', 'leaf'],
   reten: ['dispatch', 'leaf'],

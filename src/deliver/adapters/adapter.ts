@@ -81,6 +81,8 @@ export interface Adapter {
    * absent, one delivery is let through every so often instead.
    */
   probe?(signal: AbortSignal): Promise<ProbeAnswer>
+  /** What an answer to the probe is believed to mean although the provider has not documented it; shown beside it. */
+  readonly probeAssumption?: string | undefined
   /**
    * Reads the provider's own webhook body; absent where it sends the default body.
    * Throws RCV_BODY_INVALID with one fault per field.

@@ -160,6 +160,8 @@ export function readYomFound(answer: HttpAnswer, externalId: string): YomFound {
  * token grant, which is documented, comes before it. Whether the key may create tasks, too, the next delivery shows.
  */
 export const YOM_PROBE_EXTERNAL_ID = 'reten-dispatch-receiver-probe'
+export const YOM_PROBE_ASSUMPTION =
+  'YOM documents no tasks: searching for one that nobody has is answered 401 to bad credentials and otherwise to good ones; whether the path is right and tasks may be created, the first delivery shows'
 
 // Assumption 13: any other status means what http-outcome.ts says of it, 403 included: it is the tenant's permission or the
 // tenant's task feature that is missing, so the connection is paused rather than each activity failed.

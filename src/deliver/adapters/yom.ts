@@ -11,6 +11,7 @@ import type { YomAnswered, YomCall, YomRequest, YomUnanswered } from './yom-call
 import {
   YOM_EXTERNAL_ID_QUERY,
   YOM_IDEMPOTENCY_HEADER,
+  YOM_PROBE_ASSUMPTION,
   YOM_PROBE_EXTERNAL_ID,
   readYomCreated,
   readYomDuplicate,
@@ -47,6 +48,7 @@ export const createYomAdapter: CreateAdapter = (input: AdapterInput): Adapter =>
       const sent = await call.send(taskRequest(settings.taskPath, command), signal)
       return sent.kind === 'answer' ? readDelivered(sent, command, settings.idempotency, readResult) : sent.outcome
     },
+    probeAssumption: YOM_PROBE_ASSUMPTION,
     probe: async (signal) => readYomProbe(await call.send(probeRequest(settings.taskPath), signal)),
     ...(settings.idempotency === 'lookup' ? { lookup } : {}),
     ...(settings.cancel === 'post'
