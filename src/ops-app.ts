@@ -12,6 +12,7 @@ import { guardAdminRoutes } from './ops/authorize.ts'
 import { registerBlockedRoutes } from './ops/blocked-routes.ts'
 import { BUILT_IN_PROVIDERS } from './ops/connection-input.ts'
 import { registerConnectionRoutes } from './ops/connection-routes.ts'
+import type { ConnectionRouteDeps } from './ops/connection-routes.ts'
 import type { ConnectionDeps } from './ops/connections.ts'
 import { registerDecisionRoutes } from './ops/decision-routes.ts'
 import { registerDispatchRoutes } from './ops/dispatch-routes.ts'
@@ -50,6 +51,8 @@ export interface OpsAppDeps {
   readonly retenActivitiesOf: RetenActivitiesOf
   /** Wakes this process's workers after something became due. */
   nudge(kind: JobKind): void
+  /** Examines one connection; see `ConnectionRouteDeps`. */
+  readonly examine: ConnectionRouteDeps['examine']
   /** The providers that may be chosen through the admin API; default `BUILT_IN_PROVIDERS`. */
   readonly providers?: readonly string[] | undefined
   /** Asks a connection's adapter whether it could work; see `ConnectionDeps`. */
@@ -103,6 +106,6 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   registerQuarantineRoutes(admin, { db, logger, acceptAgain: deps.acceptAgain })
   const isEmbedded = config.databaseUrl === undefined
   registerReconciliationRoutes(admin, { db, logger, catalog: deps.catalog, isEmbedded })
-  registerConnectionRoutes(admin, connectionDeps)
+  registerConnectionRoutes(admin, { ...connectionDeps, examine: deps.examine })
   registerKeyRoutes(admin, connectionDeps)
 }

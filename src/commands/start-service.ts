@@ -31,6 +31,7 @@ import { saveEnvironmentConnection } from '../store/save-environment-connection.
 import { systemClock } from '../time.ts'
 import { SERVICE_VERSION } from '../version.ts'
 import { buildAcceptAgain } from './accept-again.ts'
+import { buildExamine } from './build-examine.ts'
 import { buildStoreInbox } from './build-inbox.ts'
 import { buildParts } from './build-parts.ts'
 import type { Parts } from './build-parts.ts'
@@ -195,6 +196,7 @@ async function openOps(input: ListenerInput): Promise<string> {
     acceptAgain: buildAcceptAgain(inbox, parts.catalog),
     retenActivitiesOf: (name) => findActivitiesClient(parts, name),
     checkAdapter: (draft) => parts.adapters.check(draft),
+    examine: buildExamine({ config, db: parts.dbs.working, catalog: parts.catalog }),
     providers: Object.keys(ADAPTERS),
   })
   cleanups.push(() => closeWithin(app, CLOSE_TIMEOUT_MS))

@@ -1,6 +1,7 @@
 // Connections through the admin API.
 import type { FastifyInstance } from 'fastify'
 import type { ConnectionState } from '../connection.ts'
+import type { Report } from '../doctor/finding.ts'
 import { countJobs, listConnections } from '../store/show-connection.ts'
 import { authorOf } from './authorize.ts'
 import type { ConnectionChange, ConnectionInput } from './connection-input.ts'
@@ -21,6 +22,8 @@ export interface ConnectionRouteDeps extends ConnectionDeps {
   readonly config: ConnectionDeps['config'] & ViewConfig
   /** Wakes this process's workers: a resumed connection has work that waited. */
   nudge(kind: 'deliver' | 'report'): void
+  /** What `npm run doctor` says of one connection. Throws RCV_CONNECTION_NOT_FOUND. */
+  examine(name: string): Promise<Report>
 }
 
 interface ByName {
@@ -86,4 +89,7 @@ export function registerConnectionRoutes(app: FastifyInstance, deps: ConnectionR
     deps.nudge('report')
     return show(request.params.name)
   })
+
+  // An admin's, like the keys it tries; 200 whatever it finds, since the question was answered.
+  app.post<ByName>('/connections/:name/check', async (request) => deps.examine(request.params.name))
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import { buildAcceptAgain } from '../../src/commands/accept-again.ts'
+import { buildExamine } from '../../src/commands/build-examine.ts'
 import { buildStoreInbox } from '../../src/commands/build-inbox.ts'
 import type { AdminToken, SecretsKey } from '../../src/config.ts'
 import type { EnvironmentConnection } from '../../src/environment-connection.ts'
@@ -84,6 +85,7 @@ export async function createOpsFixture(t: Test, overrides: OpsOverrides = {}): P
     acceptAgain: buildAcceptAgain(buildStoreInbox(db, { onCommitted: () => nudges.push('deliver') }), catalog),
     retenActivitiesOf: overrides.retenActivitiesOf ?? (() => undefined),
     checkAdapter: overrides.checkAdapter,
+    examine: buildExamine({ config, db, catalog }),
   })
   t.teardown(() => app.close())
   const ask: OpsFixture['ask'] = (role, options) =>
