@@ -1,5 +1,7 @@
 // What looks for trouble that nobody has thought of: drawn histories, and a process killed at every point a dispatch crosses.
 import { runKillPoints } from './kill-points/run-kill-points.ts'
+import { MISSED, MISSED_CASES, runMissed } from './missed/run-missed.ts'
+import type { MissedCase, MissedOutcome } from './missed/run-missed.ts'
 import { PROVIDER_MODES } from './model/history.ts'
 import { replayCommand, runHistories } from './model/run-histories.ts'
 
@@ -46,4 +48,37 @@ export const SEARCHES: readonly Search[] = [
       return faults
     },
   },
+  {
+    name: 'missed',
+    proves: 'what Reten gave up while the service was away is found, and done once or put before a person',
+    run: async ({ seed, signal, say }) => {
+      const faults: string[] = []
+      for (const one of MISSED_CASES) {
+        if (signal.aborted) break
+        const how = `${one.isVisible ? 'visible' : 'hidden'}, results ${one.areResultsTaken ? 'taken' : 'refused'}`
+        try {
+          const outcome = await runMissed(one, seed, signal)
+          say(`  ${how}: ${JSON.stringify(outcome)}`)
+          faults.push(...faultsOf(one, outcome).map((fault) => `missed, ${how}: ${fault}`))
+        } catch (error) {
+          if (!signal.aborted) faults.push(`missed, ${how}: ${String(error)}`)
+        }
+      }
+      return faults
+    },
+  },
 ]
+
+function faultsOf({ isVisible, areResultsTaken }: MissedCase, outcome: MissedOutcome): string[] {
+  const done = isVisible ? MISSED : 0
+  const expected = {
+    found: done,
+    delivered: done,
+    accepted: areResultsTaken ? done : 0,
+    beforeAPerson: isVisible && areResultsTaken ? 0 : MISSED,
+    doubled: 0,
+  }
+  return (Object.keys(expected) as (keyof typeof expected)[]) // the keys of a constant of ours
+    .filter((name) => outcome[name] !== expected[name])
+    .map((name) => `${outcome[name]} ${name} instead of ${expected[name]}`)
+}
