@@ -141,12 +141,29 @@ function readSettings(environment: Environment, faults: Fault[]): ConnectionSett
     faults.push({ path: 'CONNECTION_SETTINGS', message: `is not JSON: ${error instanceof Error ? error.message : ''}` })
     return {}
   }
-  const checked = compileSchema<ConnectionSettings>('connection-settings')(settings)
-  if (checked.ok) return checked.value
-  for (const fault of checked.faults) {
-    faults.push({ path: `CONNECTION_SETTINGS${fault.path}`, message: fault.message })
+  const check = compileSchema<ConnectionSettings>('connection-settings')
+  // A check ends at its first fault, so what is at fault is left out and the rest is checked again.
+  for (;;) {
+    const checked = check(settings)
+    if (checked.ok) return checked.value
+    for (const fault of checked.faults) {
+      faults.push({ path: `CONNECTION_SETTINGS${fault.path}`, message: fault.message })
+    }
+    const rest = without(
+      settings,
+      checked.faults.map((fault) => fault.path.split('/')[1]),
+    )
+    if (rest === undefined) return {}
+    settings = rest
   }
-  return {}
+}
+
+/** The object without these fields, or undefined where that leaves out nothing. */
+function without(value: unknown, names: readonly (string | undefined)[]): Record<string, unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const entries = Object.entries(value)
+  const left = entries.filter(([name]) => !names.includes(name))
+  return left.length === entries.length ? undefined : Object.fromEntries(left)
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

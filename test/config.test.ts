@@ -312,6 +312,15 @@ void t.test('a wrong setting', async (t) => {
     t.match(faultsOf({ ...connection, CONNECTION_SETTINGS: '{' }), [/^CONNECTION_SETTINGS is not JSON: /])
   })
 
+  await t.test('is named with all others of the connection', async (t) => {
+    const CONNECTION_SETTINGS = '{"max_in_flight":0,"chanels":[],"ordering":"age","rate_per_second":2}'
+    t.same(faultsOf({ ...connection, CONNECTION_SETTINGS }).toSorted(), [
+      'CONNECTION_SETTINGS/chanels is not known',
+      'CONNECTION_SETTINGS/max_in_flight must be >= 1',
+      'CONNECTION_SETTINGS/ordering must be one of none, commerce',
+    ])
+  })
+
   await t.test('is named with all others at once', async (t) => {
     const faults = faultsOf({
       NODE_ENV: 'production',
