@@ -34,6 +34,10 @@ interface Third {
 type Find = () => Promise<readonly DueConnection[]>
 
 const seconds = Number(process.argv[2] ?? 60)
+if (!(seconds > 0)) {
+  console.error('npm run bench:claims -- [seconds of each part, default 60]')
+  process.exit(process.argv[2] === '--help' ? 0 : 1)
+}
 const server = await startDatabaseServer()
 try {
   console.log(`${seconds} s each, beside an open transaction; by thirds`)

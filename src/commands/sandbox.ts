@@ -48,7 +48,7 @@ YOM's stand-in    ${yom.url}     ours, not YOM's API; calls back ${webhook.url}
 
 Start the service against them:
 
-  DISPATCH_API_KEY=${options.key} RETEN_BASE_URL=${reten.url} RETEN_API_KEY=${RETEN_KEY} \\
+  PROVIDER=yom DISPATCH_API_KEY=${options.key} RETEN_BASE_URL=${reten.url} RETEN_API_KEY=${RETEN_KEY} \\
   YOM_BASE_URL=${yom.url} YOM_API_KEY=${YOM_KEY} WEBHOOK_TOKEN=${options.webhookToken} \\
   ADMIN_TOKEN=${ADMIN_TOKEN} ${portOf(options.target)}npm start
 
