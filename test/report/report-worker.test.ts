@@ -173,6 +173,37 @@ t.test('createReportWorker', async (t) => {
     }
   })
 
+  t.test('waits, and fails nothing, while Reten is not where its address says, and goes on by itself', async (t) => {
+    let isThere = false
+    const reten = await serve(t, (response, { method, path }) => {
+      if (!isThere)
+        sendJson(response, 404, { statusCode: 404, message: `Cannot ${method} ${path}`, error: 'Not Found' })
+      else if (method === 'GET') sendJson(response, 200, [])
+      else sendJson(response, 201, { id: 'R-1' })
+    })
+    await giveKey(reten.origin)
+    const id = await storeDispatch(db)
+    await deliver(db, undefined, {})
+    const { worker, catalog, probe } = await createWorker()
+    const goOn = async (): Promise<number> => {
+      await sql`update connections set reporting_probe_at = now() - interval '1 day'
+        where reporting_probe_at is not null`.execute(db)
+      await makeAllDue(db)
+      return probe()
+    }
+    await worker.runOnce()
+    await catalog.refresh()
+    t.match(catalog.fault(), /Cannot POST .*is the base URL right/)
+    tells(t, await readStory(db, id), { results: [{ state: 'pending' }], reports: [{ attempts: 0 }] })
+    t.equal(await goOn(), 0, 'not there yet')
+
+    isThere = true
+    t.equal(await goOn(), 1)
+    await worker.runOnce()
+
+    tells(t, await readStory(db, id), { dispatch: { state: 'completed' } })
+  })
+
   t.test('reports for a connection that is paused', async (t) => {
     const reten = await serve(t, (response) => sendJson(response, 201, { id: 'R-1' }))
     await giveKey(reten.origin)
