@@ -22,11 +22,14 @@ export interface ReadBackDeps {
   readonly onReportDue: () => void
 }
 
+/** That a row shows the result's code is an assumption. */
+type Listed = ListedResult & { readonly result?: unknown }
+
 // Two questions each, at most; the next comparison asks for others.
 const MOST_ASKED = 20
 
 /** Settles one result by what a row shows of it. */
-export async function settleByRow(deps: ReadBackDeps, ours: StandingResult, listed: ListedResult): Promise<void> {
+export async function settleByRow(deps: ReadBackDeps, ours: StandingResult, listed: Listed): Promise<void> {
   const proof = proofOf(ours, listed)
   if (ours.state === 'reported') {
     if (proof === 'absent') deps.tally.note(ours.activityId, 'result_absent', describe(ours))
@@ -60,7 +63,7 @@ async function settleUnproven(
   { db, tally, onReportDue }: ReadBackDeps,
   ours: StandingResult,
   proof: ResultProof,
-  listed: ListedResult,
+  listed: Listed,
 ): Promise<void> {
   switch (proof) {
     case 'proven':
@@ -88,7 +91,7 @@ async function askFor(
   client: ReadBackDeps['client'],
   ours: StandingResult,
   signal: AbortSignal,
-): Promise<ListedResult | 'not_listed' | 'no_answer'> {
+): Promise<Listed | 'not_listed' | 'no_answer'> {
   const at = ours.scheduledAt?.toISOString()
   const query: RetenTaskQuery = {
     perPage: 100,
@@ -108,14 +111,20 @@ async function askFor(
   return withStatus === 'not_listed' ? row : { ...withStatus, resultStatus: ours.status }
 }
 
-function proofOf(ours: StandingResult, listed: ListedResult): ResultProof {
-  return proveResult(listed, { status: ours.status, occurredAt: ours.occurredAt.toISOString() })
+/** Two results of ours may have the same status and instant: then only the code tells them apart, where the row shows it. */
+function proofOf(ours: StandingResult, listed: Listed): ResultProof {
+  const proof = proveResult(listed, { status: ours.status, occurredAt: ours.occurredAt.toISOString() })
+  if (proof !== 'proven') return proof
+  if (typeof listed.result === 'string' && listed.result !== '')
+    return listed.result === ours.code ? proof : 'different'
+  return ours.hasTwin ? 'unknown' : proof
 }
 
 function describe(ours: StandingResult): string {
-  return `reported: ${ours.status} of ${ours.occurredAt.toISOString()}`
+  return `reported: ${ours.status} ${ours.code} of ${ours.occurredAt.toISOString()}`
 }
 
-function compare(ours: StandingResult, { occurredAt, resultStatus }: ListedResult): string {
-  return `${describe(ours)}; listed: ${resultStatus ?? 'no status'} of ${occurredAt ?? 'no time'}`
+function compare(ours: StandingResult, { occurredAt, resultStatus, result }: Listed): string {
+  const what = typeof result === 'string' ? ` ${result}` : ''
+  return `${describe(ours)}; listed: ${resultStatus ?? 'no status'}${what} of ${occurredAt ?? 'no time'}`
 }

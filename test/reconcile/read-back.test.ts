@@ -12,7 +12,7 @@ const OCCURRED_AT = '2026-05-04T15:20:00.000Z'
 async function openResult(
   t: Test,
   state: 'reported' | 'unproven',
-  atReten: { readonly status?: string; readonly occurred_at?: string } | undefined,
+  atReten: Readonly<Record<string, unknown>> | undefined,
   listResultFields = true,
 ) {
   const bench = await openReconcileBench(t, db, { reten: { switches: { listResultFields } } })
@@ -72,6 +72,7 @@ t.test('a result that is unproven', async (t) => {
   for (const [what, atReten] of [
     ['of another time', { occurred_at: '2026-05-04T15:20:01.000Z' }],
     ['of another status', { status: 'NOT_EFFECTIVE' }],
+    ['of another code', { task_result: { result: 'NOT_INTERESTED' } }],
   ] as const) {
     await t.test(`stays before a person where Reten has one ${what}`, async (t) => {
       const { compared, result, jobs } = await openResult(t, 'unproven', atReten)
@@ -93,7 +94,9 @@ t.test('a result that was reported', async (t) => {
   await t.test('is shown to a person where Reten shows none', async (t) => {
     const { compared, result } = await openResult(t, 'reported', undefined)
 
-    t.match(compared.findings, [{ kind: 'result_absent', detail: `reported: EFFECTIVE of ${OCCURRED_AT}` }])
+    t.match(compared.findings, [
+      { kind: 'result_absent', detail: `reported: EFFECTIVE SALE_COMPLETED of ${OCCURRED_AT}` },
+    ])
     t.match(result, { state: 'reported' })
   })
 
