@@ -69,6 +69,8 @@ export interface Metrics {
   readonly reconcileMissing: CounterMetric<'connection'>
   /** When the last comparison that came to its end did, over all instances; seconds since 1970. */
   readonly reconcileLastSuccess: GaugeMetric<'connection'>
+  /** `change` is new, vanished or retyped. */
+  readonly schemaDrift: CounterMetric<'connection' | 'change'>
   readonly unaccountedDispatches: { set(value: number): void }
   readonly authFailures: CounterMetric<'route'>
   /** `key` is the key's id, never the key. */
@@ -140,6 +142,10 @@ function receiveMetrics(make: Factories) {
     quarantined: make.counter('quarantined_total', 'Bodies that could not be read as an activity.', [
       'connection',
       'code',
+    ]),
+    schemaDrift: make.counter('schema_drift_total', "Changes in the fields of Reten's bodies, each once.", [
+      'connection',
+      'change',
     ]),
     authFailures: make.counter('auth_failures_total', 'Requests with a missing or unknown key.', ['route']),
     keyUsed: make.counter('key_used_total', 'Requests by the key they came with.', ['connection', 'key']),

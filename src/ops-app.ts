@@ -16,6 +16,7 @@ import type { ConnectionRouteDeps } from './ops/connection-routes.ts'
 import type { ConnectionDeps } from './ops/connections.ts'
 import { registerDecisionRoutes } from './ops/decision-routes.ts'
 import { registerDispatchRoutes } from './ops/dispatch-routes.ts'
+import { registerDriftRoutes } from './ops/drift-routes.ts'
 import { registerHealthRoutes } from './ops/health.ts'
 import type { HealthDeps } from './ops/health.ts'
 import { registerKeyRoutes } from './ops/key-routes.ts'
@@ -101,6 +102,7 @@ function registerAdmin(admin: FastifyInstance, deps: OpsAppDeps): void {
   registerDispatchRoutes(admin, { db, logger, nudge, retenActivitiesOf: deps.retenActivitiesOf })
   registerDecisionRoutes(admin, { db, logger, nudge })
   registerBlockedRoutes(admin, { db })
+  registerDriftRoutes(admin, { db })
   registerReleaseRoutes(admin, { db, logger, nudge })
   registerResultRoutes(admin, { db, logger, nudge })
   registerQuarantineRoutes(admin, { db, logger, acceptAgain: deps.acceptAgain })

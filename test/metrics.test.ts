@@ -17,6 +17,7 @@ const NAMES = [
   'end_to_end_duration_seconds histogram',
   'results_total counter',
   'quarantined_total counter',
+  'schema_drift_total counter',
   'unaccounted_dispatches gauge',
   'auth_failures_total counter',
   'key_used_total counter',

@@ -12,6 +12,7 @@ import type { JobLoop } from '../job-loop.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
 import { createDatabaseSampler } from '../ops/sample-database.ts'
+import { createDriftWatch } from '../ops/watch-drift.ts'
 import { createOverdueWatch } from '../ops/watch-overdue.ts'
 import { createPeriodic } from '../periodic.ts'
 import { createReportWorker } from '../report/report-worker.ts'
@@ -132,6 +133,12 @@ export function buildParts(input: PartsInput): Parts {
             logger,
             limits: () => readOverdueLimits(catalog, adapters),
             guard: () => takeTurn(db, { task: 'watch-overdue', holder: worker, leaseSeconds: 60 }),
+          }),
+          createDriftWatch({
+            db,
+            logger,
+            metrics,
+            guard: () => takeTurn(db, { task: 'watch-drift', holder: worker, leaseSeconds: 60 }),
           }),
         ]),
     ...(config.role === 'http'

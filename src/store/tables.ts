@@ -3,6 +3,8 @@ import type { ColumnType, Generated } from 'kysely'
 import type { Cancellation, DispatchState } from '../dispatch/states.ts'
 import type { Finding } from '../dispatch/finding.ts'
 import type { ContactType, ResultSource, ResultState, ResultStatus, RetenSide } from '../dispatch/result.ts'
+import type { KnownFields } from '../dispatch/known-fields.ts'
+import type { SchemaChangeKind } from '../dispatch/schema-drift.ts'
 
 /** An instant: read as Date, written as Date or ISO text. */
 type Instant = ColumnType<Date, Date | string, Date | string>
@@ -225,6 +227,32 @@ export interface Database {
     tokens: number | null
     counted_at: GeneratedInstant
     closed_until: Instant | null
+  }
+  drift_bookmark: {
+    is_only: Generated<boolean>
+    seq: number
+  }
+  body_shapes: {
+    connection: string
+    activity_type: string
+    shape: Json<KnownFields>
+    updated_at: GeneratedInstant
+  }
+  schema_changes: {
+    id: Generated<number>
+    connection: string
+    activity_type: string
+    change: SchemaChangeKind
+    path: string
+    new_type: Generated<string>
+    sample_path: string
+    types: string[]
+    former_types: string[]
+    bodies: number
+    first_seen_at: Instant
+    last_seen_at: Instant
+    told_at: GeneratedInstant
+    ended_at: Instant | null
   }
   periodic_leases: {
     name: string
