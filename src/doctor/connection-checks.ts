@@ -112,9 +112,8 @@ async function judgeCodes(
   if (types.kind !== 'ok') return unchecked("the tenant's result types cannot be read, see above")
   return judgeResultCodes({
     connection,
+    settings: connection.settings,
     known: types.value.map((type) => type.code),
-    sent: db === undefined ? undefined : await countResultCodes(db, connection.name, DISPATCHES_LOOKED_AT),
-    resultMap: {},
-    onGiveUp: undefined,
+    told: db === undefined ? undefined : await countResultCodes(db, connection.name, DISPATCHES_LOOKED_AT),
   })
 }

@@ -1,9 +1,10 @@
 // Runs checks: each within a deadline of its own, whatever it meets becomes a finding, and no secret stays in what it says.
 import { AppError } from '../errors.ts'
 import { createExcerpt } from '../http-answer.ts'
+import { isDatabaseAway, isMissingTable } from '../store/database-errors.ts'
 import { SECOND_MS } from '../time.ts'
 import { untilAborted } from '../until-aborted.ts'
-import { failed } from './finding.ts'
+import { failed, unchecked } from './finding.ts'
 import type { Finding, Verdict } from './finding.ts'
 
 export interface Check {
@@ -58,6 +59,8 @@ export function once<T>(ask: () => Promise<T>): () => Promise<T> {
 function toVerdict(error: unknown): Verdict {
   const message = error instanceof Error && error.message !== '' ? error.message : 'a fault without a name'
   if (error instanceof AppError) return failed(message, `read ${error.code} in docs/errors.md`)
+  if (isMissingTable(error)) return unchecked(`the database lacks migrations: ${message}`, 'run "npm run migrate"')
+  if (isDatabaseAway(error)) return unchecked(`the database went away: ${message}`, 'check again when it is back')
   return failed(message, 'this is nothing a setting explains: report it with this line')
 }
 

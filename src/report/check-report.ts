@@ -1,5 +1,6 @@
 // What a result needs before Reten is told of it: a code of the tenant's, and a future date where the code's type asks for one.
 // Pure, so that it can be tabled in a test.
+import { mapResultCode } from '../dispatch/map-result-code.ts'
 import type { RetenResultTypes } from '../schema-types.ts'
 import type { Report } from '../store/load-reports.ts'
 
@@ -26,7 +27,7 @@ export interface CheckFacts {
 /** Maps the provider's code to Reten's, and checks what Reten would refuse. */
 export function checkReport(report: Pick<Report, 'code' | 'futureScheduledAt'>, facts: CheckFacts): ReportCheck {
   const { types, resultMap } = facts
-  const code = mapCode(report.code, resultMap)
+  const code = mapResultCode(report.code, resultMap)
   // A list without any type says nothing of this code; Reten itself will.
   if (types === undefined || types.length === 0 || facts.isFateUnknown) return { kind: 'send', code }
   const type = types.find((one) => one.code === code)
@@ -43,11 +44,6 @@ export function checkReport(report: Pick<Report, 'code' | 'futureScheduledAt'>, 
     return { kind: 'refuse', reasonCode: 'future_date_past', reason }
   }
   return { kind: 'send', code }
-}
-
-/** The code that Reten is told for a provider's. Case-sensitive, as Reten's codes are. */
-export function mapCode(code: string, resultMap: Readonly<Record<string, string>>): string {
-  return Object.hasOwn(resultMap, code) ? (resultMap[code] ?? code) : code
 }
 
 function describeUnknown(told: string, code: string): string {

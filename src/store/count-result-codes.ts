@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from './database.ts'
 
 export interface ResultCodeCount {
-  /** As Reten is told it. */
+  /** As the provider told it, or an operator. */
   readonly code: string
   readonly times: number
 }

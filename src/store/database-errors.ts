@@ -50,6 +50,11 @@ export function isRefusedValue(error: unknown): boolean {
   return errorCode(error) === '23502' || (errorCode(error) === '23514' && !isMissingPartition(error))
 }
 
+/** A table or a column is not there: migrations are missing. */
+export function isMissingTable(error: unknown): boolean {
+  return errorCode(error) === '42P01' || errorCode(error) === '42703'
+}
+
 /** A row with this key is there already. */
 export function isUniqueViolation(error: unknown): boolean {
   return errorCode(error) === '23505'

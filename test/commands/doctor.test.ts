@@ -85,6 +85,18 @@ void t.test('examine', async (t) => {
     t.match(none.at(-1), { check: 'connections', status: 'failed', found: 'there is none named acme' })
   })
 
+  await t.test('goes on with what the environment says where migrations are missing', async (t) => {
+    const { url } = await createTestDatabase(t, { isEmpty: true })
+
+    const findings = await findingsOf({ ...settings, DATABASE_URL: url })
+
+    t.match(
+      findings.filter(({ status }) => status === 'failed'),
+      [{ check: 'migrations', advice: /npm run migrate/ }],
+    )
+    t.ok(findings.some(({ check, status }) => check === 'Reten key' && status === 'ok'))
+  })
+
   await t.test('says that an installation without a connection receives nothing', async (t) => {
     const findings = await findingsOf({ DATABASE_URL: settings['DATABASE_URL'] ?? '' })
 

@@ -110,6 +110,21 @@ void t.test('examineConnection', async (t) => {
       found: /sold \(1 times\).*SALE_COMPLETED, NOT_INTERESTED/,
       advice: /result_map in CONNECTION_SETTINGS/,
     })
+
+    const mapped = JSON.stringify({ result_map: { sold: 'SALE_COMPLETED' } })
+    t.match((await examine({ CONNECTION_SETTINGS: mapped })).get('result codes'), { status: 'ok' })
+  })
+
+  await t.test('names codes in the settings that Reten does not know', async (t) => {
+    const codesOf = async (settings: object) =>
+      (await examine({ CONNECTION_SETTINGS: JSON.stringify(settings) })).get('result codes')
+
+    t.match(await codesOf({ result_map: { sold: 'VENDIDO' } }), { status: 'failed', found: /leads sold to VENDIDO/ })
+    t.match(await codesOf({ on_give_up: 'GAVE_UP' }), { status: 'failed', advice: /correct on_give_up/ })
+    t.match(await codesOf({ acknowledge_with_pending: true, pending_result: 'TAKEN' }), {
+      status: 'failed',
+      advice: /correct pending_result/,
+    })
   })
 
   await t.test('says so where the provider refuses our key, and where it is not there', async (t) => {

@@ -5,7 +5,7 @@ import type { Connection } from '../../connection.ts'
 import { examineConnection } from '../../doctor/connection-checks.ts'
 import { buildDatabaseChecks } from '../../doctor/database-checks.ts'
 import { failed, ok, unchecked } from '../../doctor/finding.ts'
-import type { Finding } from '../../doctor/finding.ts'
+import type { Finding, Verdict } from '../../doctor/finding.ts'
 import { buildPublicUrlChecks } from '../../doctor/public-url.ts'
 import { runCheck, runTogether } from '../../doctor/run-checks.ts'
 import type { Check } from '../../doctor/run-checks.ts'
@@ -18,6 +18,7 @@ import { createSilentLogger } from '../../logger.ts'
 import { createConnectionCatalog, ENVIRONMENT_CONNECTION } from '../../store/connection-catalog.ts'
 import { openDatabase } from '../../store/database.ts'
 import type { Db } from '../../store/database.ts'
+import { isDatabaseAway, isMissingTable } from '../../store/database-errors.ts'
 import { systemClock } from '../../time.ts'
 import { addressOf, findDatabase } from '../open-database.ts'
 import { openExaminedAdapter } from '../open-examined-adapter.ts'
@@ -108,48 +109,47 @@ async function examineStored(examination: Examination): Promise<void> {
   }
 }
 
-/** Answers whether connections can be read. One after another: the commits are measured on a server that does nothing else of ours. */
+/** Answers whether the database can be asked more. One after another: the commits are measured on a server that does nothing else of ours. */
 async function examineDatabase(examination: Examination, checks: readonly Check[], url: string): Promise<boolean> {
   const secrets = [decodeURIComponent(new URL(url).password)]
   let isUsable = true
   for (const check of checks) {
     const finding = await runCheck(check, secrets)
     examination.onFinding(finding)
-    if (['database', 'migrations'].includes(check.name) && finding.status === 'failed') isUsable = false
+    if (check.name === 'database' && finding.status === 'failed') isUsable = false
   }
   return isUsable
 }
 
 async function examineConnections(examination: Examination, db: Db | undefined): Promise<void> {
   const { config, http, publicUrl, onFinding, onProgress } = examination
-  const known = await findConnections(examination, db)
-  for (const connection of known) {
+  const stored = db === undefined ? undefined : await readStored(db, config)
+  // Tables that are not there yet, or a database that went away meanwhile, cannot be asked for the rest either.
+  const usable = stored === undefined ? undefined : db
+  for (const connection of chooseConnections(examination, stored)) {
     onProgress(`connection ${connection.name}`)
-    const subject = { connection, config, db, http, clock: systemClock, openAdapter: openExaminedAdapter, publicUrl }
-    await examineConnection(subject, onFinding)
+    const subject = { connection, config, http, publicUrl, db: usable }
+    await examineConnection({ ...subject, clock: systemClock, openAdapter: openExaminedAdapter }, onFinding)
   }
 }
 
 /** Those asked for; says which there are, or what is missing. */
-async function findConnections(examination: Examination, db: Db | undefined): Promise<readonly Connection[]> {
+function chooseConnections(examination: Examination, stored: readonly Connection[] | undefined): readonly Connection[] {
   const { config, connection: wanted, onFinding } = examination
-  const stored = db === undefined ? [] : await readStored(db, config)
-  const environment = readEnvironmentSubject(
-    config,
-    stored.find(({ name }) => name === ENVIRONMENT_CONNECTION),
-  )
-  const managed = stored.filter(({ origin }) => origin === 'managed')
+  const before = stored?.find(({ name }) => name === ENVIRONMENT_CONNECTION)
+  const environment = readEnvironmentSubject(config, before)
+  const managed = (stored ?? []).filter(({ origin }) => origin === 'managed')
   const all = [...(environment === undefined ? [] : [environment]), ...managed]
   const chosen = wanted === undefined ? all : all.filter(({ name }) => name === wanted)
-  onFinding({ check: 'connections', ...judgeConnections(chosen, wanted, db !== undefined) })
+  onFinding({ check: 'connections', ...judgeConnections(chosen, wanted, stored !== undefined) })
   return chosen
 }
 
-function judgeConnections(chosen: readonly Connection[], wanted: string | undefined, areAllKnown: boolean) {
+function judgeConnections(chosen: readonly Connection[], wanted: string | undefined, areAllKnown: boolean): Verdict {
   const names = chosen.map(({ name }) => name).join(', ')
   if (!areAllKnown) {
     const found = names === '' ? 'none can be read' : `only ${names} of the environment can be read`
-    return unchecked(`${found}: stored ones need the database`, 'mend the database first, see above')
+    return unchecked(`${found}: stored ones need a database that is up to date`, 'see the lines above')
   }
   if (chosen.length > 0) return ok(names)
   return wanted === undefined
@@ -157,8 +157,14 @@ function judgeConnections(chosen: readonly Connection[], wanted: string | undefi
     : failed(`there is none named ${wanted}`, 'run "npm run connections -- list", or correct --connection')
 }
 
-async function readStored(db: Db, config: Config): Promise<readonly Connection[]> {
+/** Undefined where they cannot be read; why stands in the lines on the database. */
+async function readStored(db: Db, config: Config): Promise<readonly Connection[] | undefined> {
   const catalog = createConnectionCatalog({ db, config, logger: createSilentLogger() })
-  await catalog.refresh()
+  try {
+    await catalog.refresh()
+  } catch (error) {
+    if (isDatabaseAway(error) || isMissingTable(error)) return undefined
+    throw error
+  }
   return catalog.list()
 }
