@@ -9,8 +9,8 @@ export async function askProvider(
   connection: Connection,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
-  const adapter = await adapters.get(connection)
-  if (adapter === undefined) return { kind: 'unknown', message: 'its settings do not make an adapter' }
+  const adapter = await adapters.getSoon(connection)
+  if (adapter === undefined) return { kind: 'unknown', message: 'its settings make no adapter, or not yet' }
   return adapter.probe === undefined ? { kind: 'good' } : checked(await adapter.probe(signal))
 }
 

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createAdapterPool } from '../../src/deliver/adapter-pool.ts'
+import { askProvider } from '../../src/deliver/ask-provider.ts'
 import { createHttpClient } from '../../src/http-client.ts'
 import { systemClock } from '../../src/time.ts'
 import { until } from '../support/ledger.ts'
@@ -100,5 +101,18 @@ t.test('createAdapterPool', async (t) => {
     await t.rejects(pool.check({ ...connection, provider: './no-such-module.ts' }), { code: 'RCV_ADAPTER_UNKNOWN' })
 
     t.strictSame(events, ['built 1', 'closed 1'])
+  })
+})
+
+t.test('askProvider', async (t) => {
+  t.test('waits for no adapter that is never built: other keys are tried in the same turn', async (t) => {
+    const { pool, connection } = setUp('never built')
+    scripts.set('never built', () => new Promise<never>(() => {}))
+    const alive = setInterval(() => {}, 1_000) // as listeners do: the pool's patience alone keeps no process
+    t.teardown(() => clearInterval(alive))
+
+    const answer = await askProvider(pool, connection, new AbortController().signal)
+
+    t.match(answer, { kind: 'unknown' })
   })
 })
