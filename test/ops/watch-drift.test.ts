@@ -189,6 +189,7 @@ t.test('readNewBodies', async (t) => {
 
       t.equal((await sample({})).length, 23)
       t.same((await sample({ perConnection: 4 })).toSorted(), [...Array(3).fill('acme'), ...Array(3).fill('other')])
+      t.equal((await sample({ rows: 4 })).length, 3, 'of the last four one is too large')
       t.same((await sample({ inAll: 6 })).filter((name) => name === 'other').length, 3)
       const one = JSON.stringify(activity('a-1')).length
       t.equal((await sample({ bytesInAll: one * 5 })).length, 4)
