@@ -31,7 +31,7 @@ const LIST_QUERY = {
   properties: {
     state: {
       enum: RESULT_STATES,
-      description: `Only results in this state. Default: ${OPEN_RESULT_STATES.join(', ')}; with dispatch, any. What is reported or superseded is listed by dispatch.`,
+      description: `Only results in this state. Default: ${OPEN_RESULT_STATES.join(', ')}; with dispatch, any. What is reported is listed by dispatch; superseded without one: those of an earlier revision, which nobody was told.`,
     },
     connection: { type: 'string', description: 'Only results of this connection.' },
     dispatch: { type: 'string', description: 'Only results of this dispatch.' },
@@ -164,8 +164,8 @@ async function listPage(db: Db, query: ListQuery): Promise<Page<ReturnType<typeo
   const limit = readLimit(query.limit)
   const { state, connection, dispatch } = query
   if (dispatch !== undefined && !isUuid(dispatch)) throw queryError('dispatch', 'must be the id of a dispatch')
-  if (dispatch === undefined && (state === 'reported' || state === 'superseded')) {
-    throw queryError('state', `can be ${state} only together with dispatch`)
+  if (dispatch === undefined && state === 'reported') {
+    throw queryError('state', 'can be reported only together with dispatch')
   }
   const cursor = query.cursor === undefined ? undefined : decodeNumberAndIdCursor(query.cursor)
   const before = cursor === undefined ? undefined : { createdAtMicros: cursor.position, id: cursor.id }

@@ -2,7 +2,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { createHttpClient } from '../../src/http-client.ts'
 import { startRetenSandbox } from '../../src/sandbox/start-reten-sandbox.ts'
-import { claimAll, deliver, makeAllDue } from '../support/ledger.ts'
+import { recordProviderEvent } from '../../src/store/record-provider-event.ts'
+import { buildResult, claimAll, deliver, makeAllDue } from '../support/ledger.ts'
 import { setUpReports } from '../report/report-fixture.ts'
 import { addConnectionRow, createOpsFixture, storeDispatch } from './ops-fixture.ts'
 
@@ -160,6 +161,24 @@ void t.test('a result', async (t) => {
     t.equal(await stateOf(id), 'completed')
     const { data } = await list(`?dispatch=${id}`)
     t.match(data, [{ state: 'reported', reasonCode: null, ours: { code: 'VENDIDO', toldCode: 'SALE_COMPLETED' } }])
+  })
+
+  await t.test('of an earlier revision is found, and told where a person says so', async (t) => {
+    const { reten, report, deliverOne, list, post, db } = await setUp(t)
+    const id = await deliverOne(undefined)
+    await db.updateTable('dispatches').set({ revision: 1, provider_task_revision: 1 }).execute()
+    const event = { dispatchId: id, providerTaskId: 'T-0', content: buildResult() }
+    await db.updateTable('dispatches').set({ provider_task_id: 'T-1' }).execute()
+    await recordProviderEvent(db, { connection: 'acme', provider: 'mock', event, body: Buffer.from('{}') })
+    await report()
+    const { data } = await list('?state=superseded')
+    t.match(data, [{ dispatchId: id, reasonCode: 'earlier_revision', ours: { revision: 0 } }])
+    t.equal(reten.counts().registered, 0)
+
+    t.equal((await post(`/results/${data[0].id}/retry`, { reason: 'the work was done' })).statusCode, 202)
+    await report()
+
+    t.equal(reten.counts().registered, 1)
   })
 
   await t.test('of a MESSAGE is kept and marked, and nothing is told', async (t) => {
