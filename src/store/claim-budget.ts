@@ -20,6 +20,8 @@ export function openBudgets(kind: JobKind): RawBuilder<unknown> {
   return sql`
     select share.connection, share.rate_per_second,
            case when b.closed_until > ${NOW} then 0
+                -- The server's clock was set back: waiting for it to catch up could be waiting for hours.
+                when b.counted_at > ${NOW} + interval '1 second' then ${burst}
                 else least(${burst}, coalesce(b.tokens + share.rate_per_second
                        * greatest(0, extract(epoch from ${NOW} - b.counted_at)::float8), ${burst})) end as tokens
     from share left join connection_budgets b on b.connection = share.connection and b.kind = ${kind}

@@ -64,6 +64,19 @@ void t.test('a connection’s rate', async (t) => {
     t.equal(await take(db, { ratePerSecond: 0.25 }), 1)
   })
 
+  await t.test('goes on where the clock of the server is set back', async (t) => {
+    await addDue(db, names(40))
+    await take(db, { ratePerSecond: 8 })
+    await pass(-3_600)
+
+    t.equal(
+      await take(db, { ratePerSecond: 8 }),
+      8,
+      'nobody knows what came in meanwhile: a second’s worth at the most',
+    )
+    t.equal(await take(db, { ratePerSecond: 8 }), 0)
+  })
+
   await t.test('counts what was taken, not what might have been', async (t) => {
     await addDue(db, names(3))
     await take(db, { ratePerSecond: 8 })
