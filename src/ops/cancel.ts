@@ -8,7 +8,8 @@ import type { ReplayDeps } from './replay.ts'
 
 /**
  * Stops a delivery that did not happen, and has the provider asked to cancel one that did or may have. Throws
- * RCV_REQUEST_INVALID without a reason, RCV_DISPATCH_NOT_FOUND, or RCV_NOT_CANCELABLE where it has ended.
+ * RCV_REQUEST_INVALID without a reason, RCV_DISPATCH_NOT_FOUND, RCV_NOT_CANCELABLE where it has ended, or
+ * RCV_STATE_CONFLICT where the provider would have to be asked and its connection is archived.
  */
 export async function cancelOneDispatch(deps: ReplayDeps, input: Cancel): Promise<Cancelled> {
   checkReason(input.reason)
@@ -37,6 +38,8 @@ function refusal(result: Exclude<CancelResult, { kind: 'cancelled' }>, id: strin
   switch (result.kind) {
     case 'not_found':
       return new AppError('RCV_DISPATCH_NOT_FOUND', `there is no dispatch ${id}`)
+    case 'archived':
+      return new AppError('RCV_STATE_CONFLICT', `the connection of dispatch ${id} is archived: add it again first`)
     case 'ended': {
       const why = result.isTold ? 'the provider has told its end' : `it is ${result.state}`
       return new AppError('RCV_NOT_CANCELABLE', `dispatch ${id} cannot be cancelled any more: ${why}`)

@@ -10,6 +10,8 @@
 //  is delivered                                     the provider is asked; canceled once it has cancelled its task
 //  is delivered and its end is told                 refused: the provider's event was first
 //  is completed, failed or discarded                refused
+//  would have to be asked for at the provider of    refused: nobody would ask
+//    an archived connection
 //  is canceled, or its cancellation is under way    nothing new; asked again where the provider did not cancel its task
 //
 //  after the cancellation comes                     what becomes of it
@@ -59,10 +61,14 @@ export type CancelResult =
   | { readonly kind: 'cancelled'; readonly cancelled: Cancelled }
   /** `isTold`: the provider told its end, and Reten was not told yet. */
   | { readonly kind: 'ended'; readonly state: DispatchState; readonly isTold: boolean }
-  | { readonly kind: 'not_found' }
+  /** `archived`: the provider has to be asked, or may have to be, and nobody asks for an archived connection. */
+  | { readonly kind: 'not_found' | 'archived' }
 
 /** The provider was asked, or may have been, and its task is not cancelled: asking again may help. */
 const ASKED_IN_VAIN: ReadonlySet<Cancellation | null> = new Set(['refused', 'unsupported', 'gave_up'] as const)
+
+/** The provider is asked, or will be where the worker's answer says so. */
+const ASKING: ReadonlySet<CancelStep> = new Set(['asking', 'in_flight'] as const)
 
 /** Cancels a dispatch as far as that is possible, and writes down who and why; committed when it resolves. */
 export async function cancelDispatch(db: Db, cancel: Cancel): Promise<CancelResult> {
@@ -73,6 +79,8 @@ export async function cancelDispatch(db: Db, cancel: Cancel): Promise<CancelResu
     const isTold = await isEndTold(tx, dispatch)
     if (isTold || !['received', 'delivered', 'canceled'].includes(state)) return { kind: 'ended', state, isTold }
     const step = await chooseStep(tx, dispatch)
+    if (dispatch.connection_state !== 'active' && dispatch.connection_state !== 'paused' && ASKING.has(step))
+      return { kind: 'archived' }
     const stateAfter = transition(state, 'cancel') ?? state
     const cancellation = cancellationAfter(step, dispatch.cancellation)
     if (step !== 'unchanged') {
@@ -96,20 +104,22 @@ type Locked = NonNullable<Awaited<ReturnType<typeof lockDispatch>>>
 
 async function lockDispatch(tx: Tx, id: string) {
   return tx
-    .selectFrom('dispatches')
+    .selectFrom('dispatches as d')
+    .leftJoin('connections as c', 'c.name', 'd.connection')
     .select([
-      'id',
-      'activity_id',
-      'connection',
-      'commerce_id',
-      'seq',
-      'state',
-      'revision',
-      'cancellation',
-      'delivered_at',
+      'd.id',
+      'd.activity_id',
+      'd.connection',
+      'd.commerce_id',
+      'd.seq',
+      'd.state',
+      'd.revision',
+      'd.cancellation',
+      'd.delivered_at',
+      'c.state as connection_state',
     ])
-    .where('id', '=', id)
-    .forUpdate()
+    .where('d.id', '=', id)
+    .forUpdate('d')
     .executeTakeFirst()
 }
 

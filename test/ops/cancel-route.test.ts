@@ -59,6 +59,32 @@ void t.test('POST /admin/dispatches/{id}/cancel', async (t) => {
     }
   })
 
+  await t.test(
+    'refuses what an archived connection would have to be asked for, and stops what needs no asking',
+    async (t) => {
+      const asked = await storeDispatch(db, 'a4')
+      await db.updateTable('jobs').set({ is_fate_unknown: true }).where('dispatch_id', '=', asked).execute()
+      const underWay = await storeDispatch(db, 'a5')
+      await db
+        .updateTable('jobs')
+        .set({ leased_until: new Date(Date.now() + 60_000), claimed_by: 'w' })
+        .where('dispatch_id', '=', underWay)
+        .execute()
+      const untouched = await storeDispatch(db, 'a6')
+      await db.updateTable('connections').set({ state: 'archived' }).execute()
+
+      for (const id of [asked, underWay]) {
+        const answer = await cancel(id)
+
+        t.equal(answer.statusCode, 409)
+        t.match(answer.json(), { code: 'RCV_STATE_CONFLICT', message: /archived/ })
+        t.match(await show(id), { state: 'received', cancellation: null, audit: { length: 0 } })
+      }
+      t.match((await cancel(untouched)).json(), { step: 'stopped', state: 'canceled' })
+      await db.updateTable('connections').set({ state: 'active' }).execute()
+    },
+  )
+
   await t.test('answers 404 for an id that is unknown, or none', async (t) => {
     for (const id of ['00000000-0000-8000-8000-000000000000', 'a1']) {
       t.match((await cancel(id)).json(), { code: 'RCV_DISPATCH_NOT_FOUND' })
