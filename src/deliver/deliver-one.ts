@@ -153,6 +153,7 @@ function isProven({ job, delivery }: ReadyDelivery): boolean {
 
 async function endProven(deps: DeliverDeps, { job, delivery }: ReadyDelivery): Promise<void> {
   const settled = await settleProven(deps.db, job)
+  if (settled === 'stale') return releaseUnbegunJob(deps.db, job, 0)
   const line = { dispatchId: job.dispatchId, activityId: delivery?.activityId, connection: job.connection, settled }
   deps.logger.info({ event: 'delivery.proven', ...line }, 'the provider told that it is done: not tried again')
 }
@@ -160,6 +161,7 @@ async function endProven(deps: DeliverDeps, { job, delivery }: ReadyDelivery): P
 /** It was cancelled, and the worker that had it gave it back or died: not tried again. */
 async function endCanceled(deps: DeliverDeps, { job, delivery }: ReadyDelivery): Promise<void> {
   const settled = await settleCanceled(deps.db, job)
+  if (settled === 'stale') return releaseUnbegunJob(deps.db, job, 0)
   const line = { dispatchId: job.dispatchId, activityId: delivery?.activityId, connection: job.connection, settled }
   deps.logger.info({ event: 'delivery.canceled', ...line }, 'it was cancelled: not tried again')
   deps.onCancelDue()

@@ -607,6 +607,31 @@ t.test('a delivery that was proven before its next try', async (t) => {
   })
 })
 
+t.test('a delivery whose end is overtaken by a changed body', async (t) => {
+  for (const state of ['canceled', 'delivered'] as const) {
+    t.test(`is given back at once for that body, where it was ${state}`, async (t) => {
+      const id = await storeDispatch(db)
+      await db.updateTable('jobs').set({ attempts: 1 }).execute()
+      const job = await claimOne(db)
+      const at = state === 'canceled' ? { finished_at: new Date() } : { delivered_at: new Date() }
+      await db
+        .updateTable('dispatches')
+        .set({ state, ...at })
+        .execute()
+      const bench = setUp(db, {
+        deliver: () => ({ kind: 'accepted' }),
+      })
+
+      await bench.runClaimed(job, undefined, undefined, () => redeliver(db))
+
+      t.equal(bench.adapter.calls.length, 0)
+      const story = await readStory(db, id)
+      t.match(story.job, { revision: 1, leased_until: null, claimed_by: null, crashes: 0, is_fate_unknown: false })
+      t.match(await claimOne(db), { revision: 1 })
+    })
+  }
+})
+
 t.test('a shutdown', async (t) => {
   const abort = (): { readonly signal: AbortSignal; readonly stop: () => void } => {
     const controller = new AbortController()

@@ -84,7 +84,13 @@ export interface Bench {
   /** Claims the one delivery that is due and runs it to its end. */
   run(signal?: AbortSignal): Promise<void>
   /** Runs one that was claimed before. */
-  runClaimed(job: ClaimedJob, signal?: AbortSignal, lease?: AbortSignal): Promise<void>
+  runClaimed(
+    job: ClaimedJob,
+    signal?: AbortSignal,
+    lease?: AbortSignal,
+    /** What happens between the reading of its body and its run. */
+    meanwhile?: () => Promise<void>,
+  ): Promise<void>
 }
 
 export interface BenchOptions extends Script {
@@ -111,8 +117,9 @@ export function setUp(db: Db, options: BenchOptions): Bench {
     onConnectionChanged: () => told.push('connection changed'),
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
   }
-  const runClaimed: Bench['runClaimed'] = async (job, signal = neverAborted(), lease = neverAborted()) => {
+  const runClaimed: Bench['runClaimed'] = async (job, signal = neverAborted(), lease = neverAborted(), meanwhile) => {
     const delivery = (await loadDeliveries(db, [job.dispatchId])).get(job.dispatchId)
+    await meanwhile?.()
     const row = await db
       .selectFrom('connections')
       .select('updated_at')
