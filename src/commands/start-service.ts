@@ -94,12 +94,14 @@ export async function startService(options: StartOptions): Promise<RunningServic
       onWaiting: (why) => logger.warn({ event: 'database.waiting' }, `waiting for the database: ${why}`),
     })
     if (source.isEmbedded) await migrateEmbedded(source.url, logger)
-    await prepareDatabase(pools.working.db, config)
+    await checkMigrations(pools.working.db)
+    await ensureDayPartitions(pools.working.db)
     const dbs = { accepting: pools.accepting.db, working: pools.working.db, vital: pools.vital.db }
     const parts = buildParts({ config, dbs, directUrl: source.directUrl, logger, metrics })
     cleanups.push(parts.http.close, parts.adapters.close, async () => parts.retenClients.close())
+    await assertProviderKnown(parts, config)
+    await saveEnvironment(pools.working.db, config)
     await parts.catalog.refresh()
-    await assertProviderKnown(parts)
     metrics.watchServices(parts.services)
     const inbox = buildStoreInbox(dbs.accepting, {
       onCommitted: () => parts.nudge('deliver'),
@@ -152,10 +154,8 @@ interface ListenerInput {
   readonly cleanups: (() => Promise<unknown>)[]
 }
 
-/** What must be there before the first dispatch: the right schema, the days' partitions, the environment's connection. */
-async function prepareDatabase(db: Db, config: Config): Promise<void> {
-  await checkMigrations(db)
-  await ensureDayPartitions(db)
+/** Writes down the environment's connection, for this instance and for those that run already. */
+async function saveEnvironment(db: Db, config: Config): Promise<void> {
   const environment = config.environmentConnection
   if (environment === undefined) return
   await saveEnvironmentConnection(db, {
@@ -171,13 +171,14 @@ async function prepareDatabase(db: Db, config: Config): Promise<void> {
 
 /**
  * Throws RCV_ADAPTER_UNKNOWN where the environment names a provider that does not exist: a mistyped name is told at once. An
- * adapter whose settings are not complete yet is no reason not to receive; its connection says what is missing.
+ * adapter whose settings are not complete yet is no reason not to receive; its connection says what is missing. Asked before
+ * the connection is written down: a start that fails must not take the provider away from the instances that run.
  */
-async function assertProviderKnown(parts: Parts): Promise<void> {
-  const connection = parts.catalog.get(ENVIRONMENT_CONNECTION)
-  if (connection?.origin !== 'environment') return
+async function assertProviderKnown(parts: Parts, config: Config): Promise<void> {
+  const environment = config.environmentConnection
+  if (environment === undefined) return
   try {
-    await parts.adapters.check(connection)
+    await parts.adapters.check({ name: ENVIRONMENT_CONNECTION, ...environment })
   } catch (error) {
     if (error instanceof AppError && error.code === 'RCV_ADAPTER_UNKNOWN') throw error
   }

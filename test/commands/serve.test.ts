@@ -89,6 +89,19 @@ t.test('npm start refuses', async (t) => {
       /no\.such\.invalid.*OPS_HOST/,
     ],
   }
+  t.test('a provider that does not exist, and leaves the connection of those that run as it is', async (t) => {
+    const shared = await createTestDatabase(t)
+    const running = await startServiceProcess(t, deliverTo('http://127.0.0.1:9', shared.url))
+    const mistyped = await spawnService(t, { ...deliverTo('http://127.0.0.1:9', shared.url), PROVIDER: 'yomm' })
+
+    t.same(await mistyped.ended, { code: 1, signal: null })
+    t.match(mistyped.stderr(), /there is no adapter yomm/)
+    const row = await openDb(t, shared.url).selectFrom('connections').select('provider').executeTakeFirstOrThrow()
+    t.equal(row.provider, 'webhook')
+    running.kill('SIGINT')
+    await running.ended
+  })
+
   for (const [what, [settings, sentence]] of Object.entries(REFUSALS)) {
     t.test(`${what}, in a sentence and with exit code 1`, async (t) => {
       const service = await spawnService(t, settings)
