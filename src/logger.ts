@@ -44,7 +44,31 @@ export function createLogger(options: LoggerOptions): Logger {
     // A transport thread cannot take the level formatter; pretty lines name the level themselves.
     return pino({ ...settings, formatters: { log: censor }, transport })
   }
-  return pino(settings)
+  const stdout = pino.destination({ fd: process.stdout.fd, sync: false })
+  const logger = pino(settings, stdout)
+  streams.set(logger, stdout)
+  return logger
+}
+
+const UNREAD_TIMEOUT_MS = 500
+
+const streams = new WeakMap<Logger, ReturnType<typeof pino.destination>>()
+
+/**
+ * Resolves once a line that was just logged is written, and all before it. pino's own `flush` calls back while the line before
+ * is still on its way, and a process that exits then writes its last two lines in the wrong order. Waits for nobody who does
+ * not read: half a second at most.
+ */
+export function whenWritten(logger: Logger): Promise<void> {
+  const stream = streams.get(logger)
+  return new Promise((resolve) => {
+    if (stream === undefined) {
+      logger.flush(() => resolve())
+      return
+    }
+    stream.once('drain', () => resolve())
+    setTimeout(resolve, UNREAD_TIMEOUT_MS)
+  })
 }
 
 /** A logger that says nothing, for commands whose own output is what counts, and for tests. */

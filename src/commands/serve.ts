@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { createLogger } from '../logger.ts'
+import { createLogger, whenWritten } from '../logger.ts'
 import type { Logger } from '../logger.ts'
 import { runCommand } from './run-command.ts'
 import { startService } from './start-service.ts'
@@ -32,7 +32,8 @@ await runCommand(async (variables) => {
     await service?.stop()
     logger.info({ event: 'service.stopped', signal, exitCode }, 'stopped')
     // Nothing is left to do; a stray handle must not keep the process from ending.
-    logger.flush(() => process.exit(exitCode))
+    await whenWritten(logger)
+    process.exit(exitCode)
   })
 })
 

@@ -127,9 +127,15 @@ export async function startService(options: StartOptions): Promise<RunningServic
       logger,
     }
     const opsUrl = await openOps({ config, logger, metrics, parts, health, inbox, cleanups })
-    await startServices(parts.services)
-    cleanups.push(() => stopServices(parts.services, STOP_TIMEOUT_MS, logger))
+    // Stopped after the public listener has closed, and begun once both listeners have their ports: a start that is refused
+    // must not have delivered anything.
+    let isWorking = false
+    cleanups.push(async () => {
+      if (isWorking) await stopServices(parts.services, STOP_TIMEOUT_MS, logger)
+    })
     const publicUrl = await openPublic({ config, logger, metrics, parts, health, inbox, cleanups })
+    await startServices(parts.services)
+    isWorking = true
     cleanups.push(async () => {
       isDraining = true
       // A load balancer sees that readiness fails, and sends elsewhere, while this listener still answers.

@@ -53,13 +53,17 @@ async function launch(
 ): Promise<Instance & { readonly hasEnded: () => boolean }> {
   const [port, opsPort] = [await findFreePort(), await findFreePort()]
   const log = openSync(logFile, 'a')
-  const child = spawn(process.execPath, [join(options.release, 'src/commands/serve.ts')], {
-    cwd: options.directory, // away from the checkout's .env
-    env: { ...options.settings, HOST: '127.0.0.1', PORT: String(port), OPS_PORT: String(opsPort) },
-    stdio: ['ignore', log, log],
-    // Of its own process group: Ctrl-C reaches us alone, and we end it.
-    detached: true,
-  })
+  const child = spawn(
+    process.execPath,
+    ['-r', join(options.release, 'src/commands/require-node.cjs'), join(options.release, 'src/commands/serve.ts')],
+    {
+      cwd: options.directory, // away from the checkout's .env
+      env: { ...options.settings, HOST: '127.0.0.1', PORT: String(port), OPS_PORT: String(opsPort) },
+      stdio: ['ignore', log, log],
+      // Of its own process group: Ctrl-C reaches us alone, and we end it.
+      detached: true,
+    },
+  )
   closeSync(log)
   let hasEnded = false
   const ended = new Promise<InstanceEnd>((resolve) => {

@@ -13,6 +13,7 @@ import { isAlive, readPostmaster } from '../../src/embedded/postmaster-file.ts'
 import { prepareHome } from '../../src/embedded/server-home.ts'
 import { until } from '../support/ledger.ts'
 import { runProgram } from './run-program.ts'
+import { REQUIRE_NODE } from '../support/service-process.ts'
 
 const DEMO = fileURLToPath(new URL('../../src/commands/demo.ts', import.meta.url))
 const DATA = fileURLToPath(new URL('../../.data/', import.meta.url))
@@ -29,7 +30,7 @@ interface Demo {
 }
 
 function startDemo(t: Test, args: readonly string[]): Demo {
-  const child = spawn(process.execPath, [DEMO, ...args], {
+  const child = spawn(process.execPath, ['-r', REQUIRE_NODE, DEMO, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { REQUIRE_NODE } from '../support/service-process.ts'
 
 export interface ProgramEnd {
   readonly code: number | null
@@ -24,7 +25,10 @@ export async function runProgram(
   // A folder of its own, so that no .env of the checkout is read.
   const cwd = await mkdtemp(join(tmpdir(), 'receiver-command-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
-  const child = spawn(process.execPath, [program, ...args], { cwd, env: { ...settings, NO_COLOR: '1' } })
+  const child = spawn(process.execPath, ['-r', REQUIRE_NODE, program, ...args], {
+    cwd,
+    env: { ...settings, NO_COLOR: '1' },
+  })
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('close', resolve)
     child.once('error', reject)

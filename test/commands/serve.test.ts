@@ -6,7 +6,9 @@ import type { Test } from 'tap'
 import { Agent, request } from 'undici'
 import { createSilentLogger } from '../../src/logger.ts'
 import { openDatabase } from '../../src/store/database.ts'
+import { insertDispatches } from '../../src/store/insert-dispatches.ts'
 import { openBreakableWay } from '../support/breakable-way.ts'
+import { newDispatch } from '../support/activities.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { until, untilWaiting } from '../support/ledger.ts'
 import { sendJson, serve } from '../support/local-server.ts'
@@ -15,7 +17,7 @@ import type { Settings } from '../support/service-process.ts'
 
 const KEY = 'dispatch-key-of-this-test'
 /** A start takes a second; with eight at once on a busy machine, many. */
-t.setTimeout(60_000)
+t.setTimeout(120_000)
 
 const { url } = await createTestDatabase(t)
 const sender = new Agent()
@@ -83,7 +85,6 @@ t.test('npm start refuses', async (t) => {
     ],
     'a database that lacks migrations': [{ DATABASE_URL: emptyUrl }, /lacks 0001_\w+.*npm run migrate/],
     'a database that is not there': [{ DATABASE_URL: missing.href }, /no_such_database.*cannot be used/],
-    'a port that is taken': [{ DATABASE_URL: url, PORT: takenPort }, new RegExp(`port ${takenPort} is taken.*PORT`)],
     'an address for operators that is none': [
       { DATABASE_URL: url, OPS_HOST: 'no.such.invalid' },
       /no\.such\.invalid.*OPS_HOST/,
@@ -100,6 +101,17 @@ t.test('npm start refuses', async (t) => {
     t.equal(row.provider, 'webhook')
     running.kill('SIGINT')
     await running.ended
+  })
+
+  t.test('a port that is taken, before it has begun any work', async (t) => {
+    const shared = await createTestDatabase(t)
+    const db = openDb(t, shared.url)
+    await insertDispatches(db, [newDispatch('a-1', { connection: 'default' })])
+    const service = await spawnService(t, { ...deliverTo('http://127.0.0.1:9', shared.url), PORT: takenPort })
+
+    t.strictSame(await service.ended, { code: 1, signal: null })
+    t.match(service.stderr(), new RegExp(`port ${takenPort} is taken.*PORT`))
+    t.match(await db.selectFrom('jobs').selectAll().executeTakeFirstOrThrow(), { claim_no: 0 })
   })
 
   for (const [what, [settings, sentence]] of Object.entries(REFUSALS)) {

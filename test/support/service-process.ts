@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { until } from './ledger.ts'
 import type { Scope } from './scope.ts'
 
+// Preloaded as npm start does it: a process that finds compiled code starts in a third of the time.
+export const REQUIRE_NODE = fileURLToPath(new URL('../../src/commands/require-node.cjs', import.meta.url))
 const SERVE = fileURLToPath(new URL('../../src/commands/serve.ts', import.meta.url))
 /** A start takes about a second, on a busy machine several. */
 const START_TIMEOUT_MS = 25_000
@@ -55,11 +57,15 @@ export async function spawnService(
   // A folder of its own, so that no .env of the checkout is read.
   const cwd = await mkdtemp(join(tmpdir(), 'receiver-service-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
-  const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload]), SERVE], {
-    cwd,
-    env: { PORT: '0', HOST: '127.0.0.1', OPS_PORT: '0', ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['-r', REQUIRE_NODE, ...(preload === undefined ? [] : ['--import', preload]), SERVE],
+    {
+      cwd,
+      env: { PORT: '0', HOST: '127.0.0.1', OPS_PORT: '0', ...settings },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   const ended = new Promise<ServiceEnd>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve({ code, signal }))

@@ -25,6 +25,7 @@ export interface ServiceProcessOptions {
   readonly onRestart: () => void
 }
 
+const REQUIRE_NODE = fileURLToPath(new URL('../require-node.cjs', import.meta.url))
 const SERVE = fileURLToPath(new URL('../serve.ts', import.meta.url))
 const RESTART_DELAY_MS = 500
 
@@ -38,7 +39,7 @@ export function startServiceProcess(options: ServiceProcessOptions): ServiceProc
   let child: ChildProcess | undefined
 
   const launch = (): void => {
-    child = spawn(process.execPath, [SERVE], {
+    child = spawn(process.execPath, ['-r', REQUIRE_NODE, SERVE], {
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
       // Not the project: a .env there holds the settings of the user's own service.
       cwd: dirname(options.logFile),
