@@ -2,6 +2,15 @@
 // three workers with it is poison and is set aside, rather than taking a fourth. Waits for no lock: what somebody else holds is
 // taken the next time.
 //
+// A worker takes with it whatever it had in flight, and one dispatch is to blame. So those that two workers ended with come back
+// one after another, and only one that was with no other such is poison:
+//
+//  ended with its worker    comes back
+//  once                     at once
+//  twice                    at once the first, the others one by one behind it
+//  more often, beside another of two crashes or more     as if it were the second time
+//  more often, beside none of those                      never: it is poison
+//
 // Which claim a crash was counted for is written down with it: a worker that was only cut off takes it back when it returns
 // (lease-keeper.ts).
 import { sql } from 'kysely'
@@ -10,7 +19,7 @@ import { blockCommerces } from './commerce-order.ts'
 import type { Db } from './database.ts'
 import { nextState } from './next-state.ts'
 
-/** Claims of one job that may expire before it counts as poison. */
+/** Claims of one job that may expire before it counts as poison, unless others may be to blame. */
 export const MAX_CRASHES = 3
 
 export interface Rescue {
@@ -23,6 +32,13 @@ export interface Rescue {
   /** Reports that were set aside: what is known of each result is that Reten may have it. */
   readonly unproven: readonly { readonly dispatchId: string; readonly connection: string }[]
 }
+
+// What ended with two workers: one more, and somebody has to be to blame.
+const SUSPECT_CRASHES = MAX_CRASHES - 1
+// Between two suspects: longer than most tries take, so that the one has ended when the other begins.
+const SUSPECT_SECONDS = 2
+// Leases of one worker expire within seconds of each other: a suspect that is due since then may have been with this one.
+const BESIDE_SECONDS = 30
 
 // Rows handled at once: enough for every slot of a dead instance, little enough to be over in moments.
 const BATCH = 500
@@ -37,17 +53,30 @@ export async function rescueJobs(db: Db): Promise<Rescue> {
   }>`
     with expired as (
       -- A cancelled delivery is not tried again, so it can do no harm: whoever takes it asks the provider to cancel it.
-      select j.id, j.kind, j.dispatch_id, j.result_id,
+      select j.id, j.kind, j.dispatch_id, j.result_id, j.claimed_by,
              case when j.kind = 'deliver' and d.state = 'canceled' then 0 else j.crashes + 1 end as crashes
       from jobs j join dispatches d on d.id = j.dispatch_id
       where j.leased_until < now() order by j.leased_until limit ${BATCH} for update of d, j skip locked
+    ), judged as materialized (
+      select e.id, least(e.crashes, ${SUSPECT_CRASHES}) as crashes,
+             e.crashes >= ${MAX_CRASHES} and not exists (
+               select from jobs o
+               where o.id <> e.id and o.crashes >= ${SUSPECT_CRASHES} and o.parked_reason is null
+                 and (o.claimed_by = e.claimed_by
+                      or o.leased_until is null and o.due_at > now() - make_interval(secs => ${BESIDE_SECONDS}))
+             ) as is_poison,
+             -- By chance: whoever was first the last time need not be first again.
+             case when e.crashes < ${SUSPECT_CRASHES} then 0
+                  else row_number() over (partition by e.crashes >= ${SUSPECT_CRASHES} order by random()) - 1 end as place
+      from expired e
     ), poison as (
-      delete from jobs using expired e where jobs.id = e.id and e.crashes >= ${MAX_CRASHES}
+      delete from jobs using judged e where jobs.id = e.id and e.is_poison
       returning jobs.kind, jobs.dispatch_id, jobs.result_id
     ), again as (
-      update jobs set leased_until = null, claimed_by = null, due_at = now(), crashes = e.crashes,
+      update jobs set leased_until = null, claimed_by = null, crashes = e.crashes,
+        due_at = now() + make_interval(secs => e.place * ${SUSPECT_SECONDS}::float8),
         crashed_claim_no = claim_no, is_fate_unknown = true
-      from expired e where jobs.id = e.id and e.crashes < ${MAX_CRASHES}
+      from judged e where jobs.id = e.id and not e.is_poison
       returning jobs.id
     ), failed_dispatches as (
       update dispatches set state = ${nextState(TRANSITIONS.gave_up)},

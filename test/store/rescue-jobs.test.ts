@@ -59,6 +59,59 @@ void t.test('rescueJobs', async (t) => {
     t.match(await dispatchOf(db), { state: 'failed', reason_code: 'crashed_worker', finished_at: Date })
   })
 
+  await t.test('blames none of several that were in flight together, and has them come back one by one', async (t) => {
+    const { db } = await createFixture(t)
+    const ids = await addDue(db, ['a', 'b', 'c', 'd'])
+    await crash(db, 2)
+    await rescueJobs(db)
+    t.equal((await claim(db, { worker: 'w2' })).length, 1, 'the others are due one by one behind it')
+    await sql`update jobs set due_at = now()`.execute(db)
+    t.equal((await claim(db, { worker: 'w2' })).length, 3)
+    await expireLeases(db)
+
+    t.match(await rescueJobs(db), { rescued: 4, poisoned: [] })
+
+    const jobs = await listJobs(db)
+    t.same(
+      jobs.map((job) => job.dispatch_id),
+      ids,
+    )
+    t.same(
+      jobs
+        .map((job) => job.due_at.getTime() - Math.min(...jobs.map((one) => one.due_at.getTime())))
+        .toSorted((a, b) => a - b),
+      [0, 2_000, 4_000, 6_000],
+    )
+  })
+
+  await t.test('blames none whose neighbour was rescued a moment before', async (t) => {
+    const { db } = await createFixture(t)
+    await addDue(db, ['a', 'b'])
+    await crash(db, 2)
+    await rescueJobs(db)
+    await sql`update jobs set due_at = now()`.execute(db)
+    const [first] = await claim(db)
+    await sql`update jobs set leased_until = now() - interval '1 second' where id = ${first?.id}`.execute(db)
+    t.match(await rescueJobs(db), { rescued: 1, poisoned: [] })
+    await expireLeases(db)
+
+    t.match(await rescueJobs(db), { rescued: 1, poisoned: [] })
+  })
+
+  await t.test('sets the one aside that takes its worker with it when the others are done', async (t) => {
+    const { db } = await createFixture(t)
+    await addDue(db, ['a', 'b', 'c'])
+    await crash(db, 2)
+    await rescueJobs(db)
+    const [poison] = await claim(db)
+    await sql`delete from jobs where leased_until is null`.execute(db)
+    await addDue(db, ['healthy'])
+    await claim(db)
+    await expireLeases(db)
+
+    t.match(await rescueJobs(db), { rescued: 1, poisoned: [poison?.dispatchId] })
+  })
+
   await t.test('ends the job of a dispatch that was delivered before, and leaves what is known of it', async (t) => {
     const { db } = await createFixture(t)
     const [id] = await addDue(db, ['a'])
