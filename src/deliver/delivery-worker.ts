@@ -119,8 +119,8 @@ async function claimableShares(
     const maxInFlight = connection.isOnTrial ? 1 : connection.settings.maxInFlight
     const most = roomFor(deps.guards, connection, maxInFlight)
     if (most === 0 || (await deps.adapters.getSoon(connection)) === undefined) continue
-    const freedCommerces = freed.get(due.connection) ?? []
-    shares.push({ ...due, maxInFlight, most, ratePerSecond, freedCommerces })
+    const commerces = [...(freed.get(due.connection) ?? []), ...due.commerces]
+    shares.push({ ...due, maxInFlight, most, ratePerSecond, commerces })
   }
   return shares
 }

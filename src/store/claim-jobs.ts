@@ -6,6 +6,7 @@ import type { RawBuilder } from 'kysely'
 import { openBudgets, spendTokens } from './claim-budget.ts'
 import { commerceOrder, headOfCommerce, isInCommerceTurn } from './commerce-order.ts'
 import type { Db, Tx } from './database.ts'
+import { ORDERED_WINDOW } from './find-due-connections.ts'
 import type { Horizon } from './find-due-connections.ts'
 import type { JobKind } from './tables.ts'
 
@@ -17,8 +18,8 @@ export interface ClaimShare extends Horizon {
   readonly most?: number
   /** How many may be taken in a second, over all instances; see claim-budget.ts. Default: no limit. */
   readonly ratePerSecond?: number | undefined
-  /** Commerces whose next delivery is looked for by name: it may be due since before the horizon. */
-  readonly freedCommerces?: readonly string[]
+  /** Commerces whose next delivery is looked for by name: it may be due since before the horizon, or behind many that wait. */
+  readonly commerces?: readonly string[]
 }
 
 export interface ClaimRequest {
@@ -50,7 +51,8 @@ export interface ClaimedJob {
 
 /**
  * Claims due jobs, oldest due first, within each connection's free slots; nothing for connections that are not active or that
- * another claimer holds right now. Committed when it resolves.
+ * another claimer holds right now. Where the order per commerce is kept, it looks at the commerces that are named and at the next
+ * ORDERED_WINDOW due jobs; a DueSearch names the others. Committed when it resolves.
  */
 export async function claimJobs(db: Db, request: ClaimRequest): Promise<readonly ClaimedJob[]> {
   if (request.shares.length === 0) return []
@@ -92,16 +94,18 @@ async function takeJobs(tx: Tx, request: ClaimRequest): Promise<readonly Omit<Cl
     with share as materialized (${sharesAsRows(shares)}),
     budget as materialized (${openBudgets(kind)}),
     free as materialized (${freeSlots(kind)}),
-    chained as materialized (${nextOfFreed(shares)}),
+    named as materialized (${nextOfNamed(shares)}),
     picked as (
-      select id from chained
+      select id from named
       union all
       select due.id from free, lateral (
         select j.id from jobs j
         where j.kind = ${kind} and j.connection = free.connection and ${isClaimable(kind)} and j.due_at >= free.due_from
+          and not ${isOrdered(kind)}
         order by j.due_at, j.id
-        limit free.slots - (select count(*) from chained where chained.connection = free.connection)
+        limit free.slots - (select count(*) from named where named.connection = free.connection)
         for update skip locked) as due
+      ${kind === 'deliver' ? sql`union all ${nextInWindow()}` : sql``}
     ), taken as (
       update jobs set
         leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds}),
@@ -141,22 +145,42 @@ function freeSlots(kind: JobKind): RawBuilder<unknown> {
 }
 
 /**
- * What is next where a delivery ended: in a commerce's queue it is older than much that other commerces had done meanwhile, so
- * the search behind the horizon does not come by it.
+ * The next deliveries of the commerces that are named. What follows one that ended is older than much that other commerces had
+ * done meanwhile, so the search behind the horizon does not come by it.
  */
-function nextOfFreed(shares: readonly ClaimShare[]): RawBuilder<unknown> {
-  const freed = shares.flatMap(({ connection, freedCommerces = [] }) =>
-    freedCommerces.map((commerceId) => ({ connection, commerceId })),
+function nextOfNamed(shares: readonly ClaimShare[]): RawBuilder<unknown> {
+  const named = shares.flatMap(({ connection, commerces = [] }) =>
+    [...new Set(commerces)].map((commerceId) => ({ connection, commerceId })),
   )
   return sql`
     select next.id, free.connection from free, lateral (
       select j.id
-      from unnest(${sql.val(freed.map((one) => one.connection))}::text[], ${sql.val(freed.map((one) => one.commerceId))}::text[])
-             as freed (connection, commerce_id),
-           lateral (${headOfCommerce(sql`freed`)}) as head join jobs j on j.id = head.id
-      where freed.connection = free.connection and ${isClaimable('deliver')}
+      from unnest(${sql.val(named.map((one) => one.connection))}::text[], ${sql.val(named.map((one) => one.commerceId))}::text[])
+             as wanted (connection, commerce_id),
+           lateral (${headOfCommerce(sql`wanted`)}) as head join jobs j on j.id = head.id
+      where wanted.connection = free.connection and ${isClaimable('deliver')}
       order by j.due_at, j.id limit free.slots
       for update of j skip locked) as next`
+}
+
+/** What is in turn among the due jobs that a look goes through where the order per commerce is kept. */
+function nextInWindow(): RawBuilder<unknown> {
+  return sql`
+    select due.id from free, lateral (
+      select j.id from (
+        select w.id from jobs w
+        where w.kind = 'deliver' and w.connection = free.connection and w.leased_until is null and w.parked_reason is null
+          and w.due_at <= now() and w.due_at >= free.due_from and free.is_ordered
+        order by w.due_at, w.id limit ${sql.lit(ORDERED_WINDOW)}) as near join jobs j on j.id = near.id
+      where ${isClaimable('deliver')} and not exists (select from named where named.id = j.id)
+      order by j.due_at, j.id
+      limit free.slots - (select count(*) from named where named.connection = free.connection)
+      for update of j skip locked) as due`
+}
+
+/** Only deliveries have an order per commerce; reports and cancellations have their own. */
+function isOrdered(kind: JobKind): RawBuilder<boolean> {
+  return kind === 'deliver' ? sql<boolean>`free.is_ordered` : sql<boolean>`false`
 }
 
 function isClaimable(kind: JobKind): RawBuilder<boolean> {

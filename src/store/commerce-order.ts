@@ -20,11 +20,9 @@ export function commerceOrder(): RawBuilder<unknown> {
 /** Whether it is the turn of the job `j`; `order` is a row with the columns above. */
 export function isInCommerceTurn(order: 'free' | 'known'): RawBuilder<boolean> {
   const rules = sql.table(order)
+  // The head, and not any earlier one: asked for any, PostgreSQL reads the whole table where a commerce has most of the jobs.
   return sql<boolean>`(not ${rules}.is_ordered or not (
-    exists (
-      select from jobs o
-      where o.kind = 'deliver' and o.connection = j.connection and o.commerce_id = j.commerce_id
-        and o.seq < j.seq and not ${isPassedOver('o')})
+    exists (select from (${headOfCommerce(sql`j`)}) as head where head.seq < j.seq)
     or exists (
       select from jobs o
       where o.kind = 'deliver' and o.connection = j.connection and o.commerce_id = j.commerce_id
@@ -38,7 +36,7 @@ export function isInCommerceTurn(order: 'free' | 'known'): RawBuilder<boolean> {
 /** The earliest unfinished delivery of a commerce that is not passed over; `of` is a row with connection and commerce_id. */
 export function headOfCommerce(of: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
-    select o.id from jobs o
+    select o.id, o.seq from jobs o
     where o.kind = 'deliver' and o.connection = ${of}.connection and o.commerce_id = ${of}.commerce_id and not ${isPassedOver('o')}
     order by o.seq limit 1`
 }

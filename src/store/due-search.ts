@@ -6,8 +6,9 @@
 // and committed late, or the clock was set back. So every second the search begins at the beginning again; nothing is ever lost
 // by it, only found a second later.
 import type { Db } from './database.ts'
+import { COMMERCES_NAMED, findCommercesInTurn } from './find-commerces-in-turn.ts'
 import { findDueConnections } from './find-due-connections.ts'
-import type { DueConnection, Horizon } from './find-due-connections.ts'
+import type { FoundConnection, Horizon } from './find-due-connections.ts'
 import type { JobKind } from './tables.ts'
 
 /** How long a job that became visible behind the horizon waits at the most, as long as sweeps are quick. */
@@ -19,6 +20,14 @@ const PAUSE_FACTOR = 20
 const QUICK_MS = 50
 
 const NONE: ReadonlySet<string> = new Set()
+
+export interface DueConnection extends Horizon {
+  readonly connection: string
+  /** False for a wanted connection that has nothing to claim right now. */
+  readonly isDue: boolean
+  /** Commerces with something to claim that a claim from the horizon on may not come by. */
+  readonly commerces: readonly string[]
+}
 
 export interface DueSearchOptions {
   readonly kind: JobKind
@@ -40,10 +49,25 @@ export interface DueSearch {
 export function createDueSearch(db: Db, options: DueSearchOptions): DueSearch {
   const { kind, leaseSeconds, nowMs = () => performance.now() } = options
   const known = new Map<string, Horizon>()
+  // Where the naming of a connection's commerces goes on, so that each of them has its turn.
+  const namedUpTo = new Map<string, string>()
   let sweepAtMs = -Infinity
 
+  const nameCommerces = async (found: FoundConnection): Promise<DueConnection> => {
+    const { connection, isCrowded, dueFromIfNone, ...due } = found
+    if (!isCrowded) return { ...due, connection, commerces: [] }
+    const commerces = await findCommercesInTurn(db, connection, namedUpTo.get(connection))
+    const last = commerces.at(-1)
+    if (last === undefined || commerces.length < COMMERCES_NAMED) namedUpTo.delete(connection)
+    else namedUpTo.set(connection, last)
+    if (commerces.length > 0) return { ...due, connection, isDue: true, commerces }
+    return { ...due, connection, dueFrom: due.isDue ? due.dueFrom : dueFromIfNone, commerces }
+  }
+
   const look = async (from: ReadonlyMap<string, Horizon>): Promise<readonly DueConnection[]> => {
-    const found = await findDueConnections(db, { kind, known: from, leaseSeconds })
+    const found: DueConnection[] = []
+    for (const one of await findDueConnections(db, { kind, known: from, leaseSeconds }))
+      found.push(await nameCommerces(one))
     for (const { connection, dueFrom, leasedFrom } of found) known.set(connection, { dueFrom, leasedFrom })
     return found
   }

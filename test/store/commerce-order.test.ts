@@ -35,7 +35,7 @@ async function choose(settings: object): Promise<void> {
 
 const store = (name: string, commerceId = 'C-1'): Promise<string> => storeDispatch(db, name, { commerceId })
 
-async function claimShare(from: Db, share: { readonly maxInFlight?: number; readonly freedCommerces?: string[] } = {}) {
+async function claimShare(from: Db, share: { readonly maxInFlight?: number; readonly commerces?: string[] } = {}) {
   const shares = [{ connection: CONNECTION, maxInFlight: 100, ...share }]
   return claimJobs(from, { kind: 'deliver', worker: 'worker-a', leaseSeconds: 60, shares })
 }
@@ -212,7 +212,7 @@ void t.test('order per commerce', async (t) => {
     const job = await claimOnly()
     await settleDelivered(db, buildAttempt(job), DELIVERED)
     const dueFrom = new Date(Date.now() + 3_600_000) // nothing is found by its time
-    const share = { dueFrom, freedCommerces: ['C-0', 'C-1', 'C-1'] }
+    const share = { dueFrom, commerces: ['C-0', 'C-1', 'C-1'] }
 
     t.same(await claimShare(db, { ...share, maxInFlight: 0 }), [])
     t.match(await claimShare(db, { ...share, maxInFlight: 1 }), [{ dispatchId: second }])
@@ -227,8 +227,8 @@ void t.test('order per commerce', async (t) => {
     for (const job of await claimShare(db)) await settleDelivered(db, buildAttempt(job), DELIVERED)
     await store('D-1', 'C-3')
 
-    t.equal((await claimShare(db, { maxInFlight: 1, freedCommerces: ['C-1', 'C-2'] })).length, 1)
-    t.equal((await claimShare(db, { maxInFlight: 2, freedCommerces: ['C-1', 'C-2'] })).length, 1)
+    t.equal((await claimShare(db, { maxInFlight: 1, commerces: ['C-1', 'C-2'] })).length, 1)
+    t.equal((await claimShare(db, { maxInFlight: 2, commerces: ['C-1', 'C-2'] })).length, 1)
   })
 
   await t.test('is no reason to look at what waits again and again', async (t) => {
