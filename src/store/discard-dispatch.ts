@@ -2,6 +2,7 @@
 import type { DispatchState } from '../dispatch/states.ts'
 import { TRANSITIONS, transition } from '../dispatch/states.ts'
 import type { Db } from './database.ts'
+import { endBlock } from './end-block.ts'
 import { nextState } from './next-state.ts'
 import { writeAudit } from './write-audit.ts'
 import type { Author } from './write-audit.ts'
@@ -42,6 +43,7 @@ export async function discardDispatch(db: Db, discard: Discard): Promise<Discard
       .set({ state: nextState(TRANSITIONS.discard) })
       .where('id', '=', dispatch.id)
       .execute()
+    await endBlock(tx, dispatch.id)
     const { id, activity_id: activityId, connection, reason_code: reasonCode } = dispatch
     await writeAudit(tx, {
       author: discard.author,

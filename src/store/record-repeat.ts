@@ -11,6 +11,7 @@ import { sql } from 'kysely'
 import type { Db, Tx } from './database.ts'
 import type { NewDispatch } from './insert-dispatches.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
+import { endBlock } from './end-block.ts'
 import { nextState } from './next-state.ts'
 
 export interface Repeat {
@@ -108,4 +109,5 @@ async function makeCurrent(tx: Tx, row: NewDispatch, sha256: Buffer, bodyNo: num
     on conflict (dispatch_id) where kind = 'deliver' do update set
       revision = excluded.revision, commerce_id = excluded.commerce_id, parked_reason = null,
       due_at = now(), attempts = 0, crashes = 0, is_fate_unknown = false`.execute(tx)
+  await endBlock(tx, row.id)
 }

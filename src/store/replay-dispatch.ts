@@ -5,6 +5,7 @@ import type { DispatchState } from '../dispatch/states.ts'
 import { TRANSITIONS, transition } from '../dispatch/states.ts'
 import type { Db, Tx } from './database.ts'
 import { errorCode } from './database-errors.ts'
+import { endBlock } from './end-block.ts'
 import { nextState } from './next-state.ts'
 import { writeAudit } from './write-audit.ts'
 import type { Author } from './write-audit.ts'
@@ -143,6 +144,7 @@ async function carryOut(tx: Tx, input: ReplayInput, dispatch: Locked, job: Locke
     })
     .where('id', '=', dispatch.id)
     .execute()
+  await endBlock(tx, dispatch.id)
   await tx.deleteFrom('jobs').where('dispatch_id', '=', dispatch.id).where('kind', '=', 'cancel').execute()
   if (job === undefined) await insertJob(tx, dispatch, plan.revision)
   else await makeDue(tx, job.id)

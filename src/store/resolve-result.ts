@@ -14,6 +14,7 @@ import { sql } from 'kysely'
 import type { ResultState, ResultStatus, RetenSide } from '../dispatch/result.ts'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import type { Db, Tx } from './database.ts'
+import { endBlock } from './end-block.ts'
 import { nextState } from './next-state.ts'
 import { writeAudit } from './write-audit.ts'
 import type { Author } from './write-audit.ts'
@@ -158,13 +159,15 @@ async function keepTheirs(tx: Tx, result: Locked): Promise<void> {
     .where('id', '=', result.id)
     .execute()
   if (!isEnded(result.status, result.reten_side)) return
-  await tx
+  const completed = await tx
     .updateTable('dispatches')
     .set({ state: nextState(TRANSITIONS.reported), finished_at: sql<Date>`now()` })
     .where('id', '=', result.dispatch_id)
     .where('revision', '=', result.revision)
     .where('state', 'in', ['delivered', 'failed', 'canceled'])
-    .execute()
+    .returning('id')
+    .executeTakeFirst()
+  if (completed !== undefined) await endBlock(tx, completed.id)
 }
 
 function isEnded(ours: ResultStatus, side: RetenSide | null): boolean {

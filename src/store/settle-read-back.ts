@@ -3,6 +3,7 @@
 import { sql } from 'kysely'
 import { TRANSITIONS } from '../dispatch/states.ts'
 import type { Db } from './database.ts'
+import { endBlocksOfCompleted } from './end-block.ts'
 import { nextState } from './next-state.ts'
 import { isEnd } from './result-end.ts'
 
@@ -25,7 +26,8 @@ export async function settleReadBackProven(db: Db, { id, dispatchId }: Unproven)
         from proven p
         where d.id = p.dispatch_id and d.revision = p.revision and p.is_end
           and d.state in ('delivered', 'failed', 'canceled')
-      )
+        returning d.id
+      ), unblocked as (${endBlocksOfCompleted()})
       select from proven`.execute(tx)
     return rows.length > 0
   })

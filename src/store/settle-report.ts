@@ -7,6 +7,7 @@ import { insertAttempt, storable } from './attempt.ts'
 import type { FinishedAttempt } from './attempt.ts'
 import type { ClaimedJob } from './claim-jobs.ts'
 import type { Db } from './database.ts'
+import { endBlocksOfCompleted } from './end-block.ts'
 import { nextState } from './next-state.ts'
 import type { RetrySettlement, Settled } from './settle-delivery.ts'
 
@@ -32,7 +33,8 @@ export async function settleReported(
         update dispatches set state = ${nextState(TRANSITIONS.reported)}, finished_at = now()
         from job where dispatches.id = job.dispatch_id and dispatches.revision = job.revision
           and state in ('delivered', 'failed', 'canceled')
-      )`
+        returning dispatches.id
+      ), unblocked as (${endBlocksOfCompleted()})`
     : sql``
   return run(
     db,

@@ -1,6 +1,7 @@
 // Order per commerce: whose turn it is, whatever happened to those before it.
 import { sql } from 'kysely'
 import t from 'tap'
+import { discardDispatch } from '../../src/store/discard-dispatch.ts'
 import { insertDispatches } from '../../src/store/insert-dispatches.ts'
 import { MAX_CRASHES, rescueJobs } from '../../src/store/rescue-jobs.ts'
 import { settleDelivered, settleFailed, settleParked, settleRetry } from '../../src/store/settle-delivery.ts'
@@ -9,14 +10,18 @@ import { openDatabase } from '../../src/store/database.ts'
 import type { Db } from '../../src/store/database.ts'
 import { claimJobs } from '../../src/store/claim-jobs.ts'
 import { createDueSearch } from '../../src/store/due-search.ts'
+import { settleReported } from '../../src/store/settle-report.ts'
 import { createSilentLogger } from '../../src/logger.ts'
 import {
   addConnection,
   buildAttempt,
   buildDispatch,
+  claimOne,
   CONNECTION,
   expireLeases,
   openLedger,
+  recordEvent,
+  redeliver,
   replay,
   storeDispatch,
 } from '../support/ledger.ts'
@@ -144,6 +149,31 @@ void t.test('order per commerce', async (t) => {
 
     t.same(await claimIds(), [second])
   })
+
+  const author = { actor: 'otto', requestId: undefined }
+  for (const [name, end] of [
+    ['replayed', (id: string) => replay(db, id)],
+    ['discarded', (id: string) => discardDispatch(db, { id, reason: 'a test', author })],
+    ['delivered with a changed body', () => redeliver(db)],
+    [
+      'reported as done',
+      async () => {
+        await recordEvent(db, buildDispatch('A-1').id)
+        const report = await claimOne(db, 'report')
+        await settleReported(db, buildAttempt(report), { retenResultId: undefined, isFinal: true })
+      },
+    ],
+  ] as const) {
+    await t.test(`leaves nothing behind of a failed one that is ${name}`, async (t) => {
+      const id = await store('A-1')
+      await settleFailed(db, buildAttempt(await claimOnly()), 'rejected')
+      t.equal((await db.selectFrom('commerce_blocks').selectAll().execute()).length, 1)
+
+      await end(id)
+
+      t.same(await db.selectFrom('commerce_blocks').selectAll().execute(), [])
+    })
+  }
 
   await t.test('lets others pass a failed one where the connection says so', async (t) => {
     await choose({ ordering: 'commerce', failed_blocks: false })
