@@ -92,11 +92,12 @@ void t.test('a backlog kept in order per commerce', async (t) => {
   await t.test('of more commerces than are named at once starves none of them', async (t) => {
     const { db, search } = await createFixture(t)
     const commerces = COMMERCES_NAMED * 2 + 10
-    await addBacklog(db, COMMERCES_NAMED * 2, 1, 'A') // fills what is looked at by time
-    await addBacklog(db, commerces * 2, commerces)
+    await addBacklog(db, COMMERCES_NAMED * 2, 1, 'A')
+    await sql`update jobs set due_at = due_at - interval '1 hour'`.execute(db) // fills what is looked at by time
+    await addBacklog(db, commerces * 12, commerces)
     const served = new Set<string>()
 
-    for (let round = 0; round < 30 && served.size <= commerces; round += 1) {
+    for (let round = 0; round < 12 && served.size <= commerces; round += 1) {
       const jobs = await claimFound(db, search, 100)
       for (const job of jobs) served.add(job.commerceId)
       await finish(
