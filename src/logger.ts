@@ -44,12 +44,13 @@ export function createLogger(options: LoggerOptions): Logger {
     // A transport thread cannot take the level formatter; pretty lines name the level themselves.
     return pino({ ...settings, formatters: { log: censor }, transport })
   }
-  const stdout = pino.destination({ fd: process.stdout.fd, sync: false })
+  const stdout = pino.destination({ fd: STDOUT, sync: false })
   const logger = pino(settings, stdout)
   streams.set(logger, stdout)
   return logger
 }
 
+const STDOUT = 1
 const UNREAD_TIMEOUT_MS = 500
 
 const streams = new WeakMap<Logger, ReturnType<typeof pino.destination>>()
